@@ -1,0 +1,1 @@
+"""How processes wake each other and share events."""

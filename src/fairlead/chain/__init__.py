@@ -1,0 +1,1 @@
+"""Adapters of the Chain, Pools and Wallet ports."""

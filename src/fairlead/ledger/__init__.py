@@ -1,0 +1,1 @@
+"""The paper chain: a pure state machine over transaction bytes."""

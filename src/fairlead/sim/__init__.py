@@ -1,0 +1,1 @@
+"""The deterministic simulator: the real workers on virtual time and a seeded ledger."""

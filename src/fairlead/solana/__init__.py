@@ -1,0 +1,1 @@
+"""Accounts, transactions, the latch, and how a transaction is landed."""

@@ -1,0 +1,1 @@
+"""Where orders are kept: SQLite and PostgreSQL behind one port."""

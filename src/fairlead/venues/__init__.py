@@ -1,0 +1,1 @@
+"""The on-chain programs that exchange tokens: quotes and swap instructions, to the atom."""

@@ -1,0 +1,1 @@
+"""Meteora: DAMM v1, DAMM v2 and DLMM."""

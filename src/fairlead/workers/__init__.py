@@ -1,0 +1,1 @@
+"""The processes that claim orders and carry them out."""

@@ -1,0 +1,1 @@
+"""The tests. `servers` starts PostgreSQL and Redis for those that need them."""
