@@ -1,1 +1,1 @@
-"""Orders: what they are, their lifecycle, and what to do next for each."""
+"""What an order is and how it lives: values and decisions, no side effects."""

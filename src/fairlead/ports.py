@@ -1,0 +1,392 @@
+"""The seams of fairlead. Each has a real and a simulated side; shells meet only here and in `bootstrap`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from solders.pubkey import Pubkey
+
+from fairlead.orders.model import (
+    Attempt,
+    Change,
+    Claimed,
+    Counts,
+    NewOrder,
+    Order,
+    OrderFilter,
+    StoredEvent,
+)
+from fairlead.venues.venue import Account, ChainTime, LoadedPool
+
+# --- Clock -------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Time, sleep, ids and randomness. Clocks serve liveness only; heights and slots decide."""
+
+    def now_ms(self) -> int:
+        """Wall time, ms since 1970 UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def random_bytes(self, size: int) -> bytes:
+        """Unguessable bytes."""
+        ...
+
+    def new_id(self) -> str:
+        """A UUIDv7, so that ids append to indexes."""
+        ...
+
+
+# --- Store -------------------------------------------------------------------------------------------
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """The answer to an accept: a new order, or the one an idempotency key already made."""
+
+    order_id: str
+    replayed: bool
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """What one flush of this process committed, in position order (gapless within the flush)."""
+
+    events: tuple[StoredEvent, ...]
+    # A claimable order came into being.
+    work: bool
+
+
+class Wake(msgspec.Struct, frozen=True, gc=False):
+    """Another process committed something, or signals may have been lost: look at the store."""
+
+    # Highest position known to be committed; None when unknown.
+    position: int | None = None
+    work: bool = True
+
+
+class OrderPage(msgspec.Struct, frozen=True, gc=False):
+    """Orders newest first. `next_cursor` continues the page; None on the last."""
+
+    orders: tuple[Order, ...]
+    next_cursor: str | None
+
+
+class RateLimit(msgspec.Struct, frozen=True, gc=False):
+    """At most `orders` claims of new orders in any window of `window_ms`, over all workers."""
+
+    orders: int
+    window_ms: int
+
+
+class Store(Protocol):
+    """Orders, attempts and events, durable. Every method that writes returns after the commit.
+
+    Errors: `Unavailable("store", …)` when it does not answer (nothing was written);
+    `WriteOutcomeUnknown` when the connection broke in the commit.
+    """
+
+    async def accept(self, order: NewOrder) -> Accepted:
+        """Insert order, first event, queue place and reservations in one commit.
+
+        `IdempotencyConflict` for a used key with another hash; `InsufficientFunds` when a reservation
+        exceeds balance less what live orders of the wallet hold.
+        """
+        ...
+
+    async def replay(self, principal: str, idempotency_key: str, request_hash: bytes) -> Accepted | None:
+        """The order this key made, None if unused; `IdempotencyConflict` for other terms."""
+        ...
+
+    async def claim(self, owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
+        """Take up to `places` orders that are pending or routing, unowned and due: priority, then due time.
+
+        pending becomes routing with event `claimed` and round 1; routing keeps status and round.
+        Honours the rate limit for orders that were pending.
+        """
+        ...
+
+    async def adopt(self, owner: str, limit: int, now_ms: int) -> tuple[Claimed, ...]:
+        """Take unowned orders that may have a live attempt or await finality (submitted, confirmed, cancelling)."""
+        ...
+
+    async def next_due_ms(self) -> int | None:
+        """When the next unowned order becomes claimable, None when none waits."""
+        ...
+
+    async def apply(self, change: Change) -> int:
+        """Commit a change and return the row's new sequence; `Fenced` when owner or sequence moved on."""
+        ...
+
+    async def order(self, order_id: str) -> Order | None: ...
+    async def attempts(self, order_id: str) -> tuple[Attempt, ...]: ...
+    async def cancelling(self, owner: str) -> tuple[str, ...]:
+        """Ids of this owner's orders whose status is cancelling."""
+        ...
+
+    async def orders(self, filter: OrderFilter, limit: int, cursor: str | None) -> OrderPage:
+        """A keyset page; `Rejected` for a malformed cursor."""
+        ...
+
+    async def counts(self, principal: str) -> Counts: ...
+    async def events(self, order_id: str, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        """Events of one order with sequence > after, in order."""
+        ...
+
+    async def events_of(self, order_ids: Sequence[str]) -> Mapping[str, tuple[StoredEvent, ...]]:
+        """All events of several orders (a page's worth)."""
+        ...
+
+    async def feed(self, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        """Events of all orders with position > after, in position order, nothing skipped."""
+        ...
+
+    async def feed_head(self) -> int:
+        """The highest committed position, 0 before the first."""
+        ...
+
+    async def reserved(self, wallet: str) -> Mapping[str, int]:
+        """Atoms held back by live orders, by asset."""
+        ...
+
+    async def queue(self, now_ms: int) -> "QueueState": ...
+
+    async def register_worker(self, owner: str, lease_until_ms: int) -> None: ...
+    async def renew_lease(self, owner: str, lease_until_ms: int) -> bool:
+        """False when the worker was already declared dead: it must stop and register anew."""
+        ...
+
+    async def release_worker(self, owner: str, now_ms: int) -> None:
+        """A graceful end: everything it owned becomes claimable at once."""
+        ...
+
+    async def release_dead_workers(self, now_ms: int) -> tuple[str, ...]:
+        """Free the orders of workers whose lease ran out or whose session is gone; who they were.
+
+        An order in routing or building gets the event `taken_over` and is routing again.
+        """
+        ...
+
+    async def ping(self) -> None: ...
+
+
+class QueueState(msgspec.Struct, frozen=True, gc=False):
+    """The queue for metrics and readiness."""
+
+    waiting: int
+    # Creation time of the oldest order that waits and is due.
+    oldest_ms: int | None
+    # Workers whose lease is alive.
+    workers: int
+
+
+# --- Bus ---------------------------------------------------------------------------------------------
+
+Signal = Committed | Wake
+
+
+class Bus(Protocol):
+    """Wake-ups. Losing any of them loses nothing: every listener also looks at the store by itself."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+    def publish(self, committed: Committed) -> None:
+        """Tell this process's listeners and, by the bus's own means, other processes. Never blocks."""
+        ...
+
+    def subscribe(self, listener: Callable[[Signal], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop for each signal; returns the unsubscribe."""
+        ...
+
+    async def ping(self) -> None: ...
+
+
+# --- Chain -------------------------------------------------------------------------------------------
+
+
+
+class Blockhash(msgspec.Struct, frozen=True, gc=False):
+    """A recent blockhash with the slot and height of the bank it was read at."""
+
+    blockhash: str
+    slot: int
+    block_height: int
+    last_valid_block_height: int
+
+
+class EpochInfo(msgspec.Struct, frozen=True, gc=False):
+    """Slot and height of one bank, from one answer of one endpoint."""
+
+    slot: int
+    block_height: int
+    epoch: int
+
+
+class SignatureStatus(msgspec.Struct, frozen=True, gc=False):
+    slot: int
+    # JSON of the error, None for success.
+    error: str | None
+    # processed, confirmed or finalized.
+    commitment: str
+
+
+class AccountsAtSlot(msgspec.Struct, frozen=True, gc=False):
+    """Accounts read together from one bank. Missing ones are absent from the mapping."""
+
+    slot: int
+    accounts: Mapping[Pubkey, Account]
+
+
+class Simulation(msgspec.Struct, frozen=True, gc=False):
+    slot: int
+    # JSON of the error, None for success.
+    error: str | None
+    logs: tuple[str, ...]
+    compute_units: int
+
+
+class TokenBalance(msgspec.Struct, frozen=True, gc=False):
+    """A token account's balance at one side of a transaction."""
+
+    account: str
+    mint: str
+    owner: str
+    atoms: int
+
+
+class LandedTransaction(msgspec.Struct, frozen=True, gc=False):
+    """A transaction as the chain executed it."""
+
+    signature: str
+    slot: int
+    block_time_s: int | None
+    error: str | None
+    fee_lamports: int
+    # Account keys in message order, with lamports before and after.
+    accounts: tuple[str, ...]
+    pre_lamports: tuple[int, ...]
+    post_lamports: tuple[int, ...]
+    pre_tokens: tuple[TokenBalance, ...]
+    post_tokens: tuple[TokenBalance, ...]
+    logs: tuple[str, ...]
+    compute_units: int
+
+
+class SendOutcome(msgspec.Struct, frozen=True, gc=False):
+    """What an endpoint said to a send. Anything but `accepted` means unknown, never failed (rule 8)."""
+
+    accepted: bool
+    # The endpoint has seen this signature before (AlreadyProcessed).
+    already_processed: bool = False
+    detail: str = ""
+
+
+class Chain(Protocol):
+    """A Solana cluster, or a ledger that behaves as one. Commitments are processed, confirmed, finalized.
+
+    Reads raise `Unavailable("chain", …)` when the endpoint does not answer; sends never raise.
+    """
+
+    name: str
+
+    async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash: ...
+    async def epoch_info(self, commitment: str = "finalized") -> EpochInfo: ...
+    async def time(self) -> ChainTime:
+        """Slot, block time and epoch of the newest bank, for quotes."""
+        ...
+
+    async def accounts(
+        self, addresses: Sequence[Pubkey], commitment: str = "confirmed", min_context_slot: int = 0
+    ) -> AccountsAtSlot:
+        """One slot-consistent read (at most 100 addresses)."""
+        ...
+
+    async def simulate(self, transaction: bytes) -> Simulation:
+        """Run without signatures checked and without effect, at `confirmed`."""
+        ...
+
+    async def send(self, transaction: bytes) -> SendOutcome:
+        """Hand over signed bytes once (skipPreflight, maxRetries 0)."""
+        ...
+
+    async def signature_statuses(
+        self, signatures: Sequence[str], *, search_history: bool = False
+    ) -> tuple[SignatureStatus | None, ...]:
+        """At most 256 at once, in the order asked."""
+        ...
+
+    async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None: ...
+    async def first_available_block(self) -> int: ...
+    async def rent_minimum(self, space: int) -> int:
+        """Lamports that make an account of this size rent-exempt."""
+        ...
+
+    async def prioritization_fee(self, accounts: Sequence[Pubkey], percentile: int) -> int:
+        """Micro-lamports per compute unit lately paid by transactions that write-lock these accounts."""
+        ...
+
+    async def wait_for_signature(self, signature: str, timeout_s: float) -> None:
+        """Return when the signature may have a new status, or after the time-out. A hint only."""
+        ...
+
+    async def ping(self) -> None: ...
+
+
+class Faucet(Protocol):
+    """Paper chains only: money from nothing."""
+
+    async def fund(self, address: Pubkey) -> None:
+        """Give a wallet the standard paper balances of SOL and every listed token, once."""
+        ...
+
+
+# --- Pools -------------------------------------------------------------------------------------------
+
+
+class PoolSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Every usable pool of a pair, read from one bank, with the clock its quotes hold at."""
+
+    slot: int
+    time: ChainTime
+    pools: tuple[LoadedPool, ...]
+    # Pools left out, with the reason.
+    left_out: tuple[tuple[Pubkey, str], ...] = ()
+
+
+class Pools(Protocol):
+    async def snapshot(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolSnapshot:
+        """All pools of the pair in one slot-consistent read."""
+        ...
+
+
+# --- Wallet ------------------------------------------------------------------------------------------
+
+
+class Wallet(Protocol):
+    """Keys. They never leave it: it gives addresses and signatures."""
+
+    @property
+    def default_address(self) -> str: ...
+
+    def held_address(self, address: str) -> str | None:
+        """The address that signs for `address`: itself when its key is held, on paper a mapped wallet, else None."""
+        ...
+
+    def addresses(self) -> tuple[str, ...]: ...
+
+    def sign(self, address: str, message: bytes) -> bytes:
+        """The 64-byte ed25519 signature of `message` by a held address."""
+        ...
+
+
+class Balances(Protocol):
+    """What a wallet holds at `finalized`, as fresh as a slot or two."""
+
+    async def of(self, wallet: str, assets: Sequence[str]) -> Mapping[str, int]:
+        """Atoms by asset; "lamports" is the native balance."""
+        ...
