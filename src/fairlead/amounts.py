@@ -1,6 +1,7 @@
 """Exact amounts: token units to atoms and back, and divisions that name their rounding.
 
-Money is `int` in atoms everywhere inside fairlead. Decimal strings exist only at the edge (API, CLI), and
+Money is `int` in atoms everywhere inside fairlead. Decimal strings exist only at the edge (API,
+CLI), and
 this file is the only place that crosses that edge. No float and no `Decimal` takes part.
 """
 
@@ -29,13 +30,13 @@ class AmountError(ValueError):
 
 def div_floor(numerator: int, denominator: int) -> int:
     """Quotient rounded towards zero, for non-negative values."""
-    assert numerator >= 0 and denominator > 0
+    assert numerator >= 0 < denominator
     return numerator // denominator
 
 
 def div_ceil(numerator: int, denominator: int) -> int:
     """Quotient rounded up, for non-negative values."""
-    assert numerator >= 0 and denominator > 0
+    assert numerator >= 0 < denominator
     return -(-numerator // denominator)
 
 
@@ -52,8 +53,10 @@ def mul_div_ceil(a: int, b: int, denominator: int) -> int:
 def plain_decimal(text: str, *, is_json_number: bool) -> str:
     """The plain notation of a non-negative decimal, or `AmountError`.
 
-    A string must be plain already. A JSON number may carry an exponent (JavaScript writes 1e-7), but only
-    where the plain form has at most 20 digits before and 18 after the point; the exponent is checked
+    A string must be plain already. A JSON number may carry an exponent (JavaScript writes 1e-7),
+    but only
+    where the plain form has at most 20 digits before and 18 after the point; the exponent is
+    checked
     before anything is expanded, so `1e400` costs nothing.
     """
     if len(text) > 64:
@@ -69,7 +72,11 @@ def plain_decimal(text: str, *, is_json_number: bool) -> str:
     if len(exponent_text.lstrip("+-")) > 3:
         raise AmountError("out_of_range", "is out of range")
     exponent = int(exponent_text)
-    if not -MAX_FRACTION_DIGITS - MAX_WHOLE_DIGITS <= exponent <= MAX_WHOLE_DIGITS + MAX_FRACTION_DIGITS:
+    if (
+        not -MAX_FRACTION_DIGITS - MAX_WHOLE_DIGITS
+        <= exponent
+        <= MAX_WHOLE_DIGITS + MAX_FRACTION_DIGITS
+    ):
         raise AmountError("out_of_range", "is out of range")
     digits = whole + fraction
     point = len(whole) + exponent
@@ -85,7 +92,9 @@ def plain_decimal(text: str, *, is_json_number: bool) -> str:
 
 def _why_not_plain(text: str) -> AmountError:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
-        return AmountError("too_many_digits", "has more than 20 digits before or 18 after the point")
+        return AmountError(
+            "too_many_digits", "has more than 20 digits before or 18 after the point"
+        )
     return AmountError("not_a_number", "must be a plain decimal number, as in 1.5")
 
 
@@ -130,6 +139,8 @@ PRICE_DECIMALS = 18
 
 def price_from_atoms(out_atoms: int, out_decimals: int, in_atoms: int, in_decimals: int) -> str:
     """Net tokenOut per tokenIn in token units, as a decimal string, rounded down at 18 digits."""
-    assert out_atoms >= 0 and in_atoms > 0
-    scaled = div_floor(out_atoms * 10 ** (in_decimals + PRICE_DECIMALS), in_atoms * 10**out_decimals)
+    assert out_atoms >= 0 < in_atoms
+    scaled = div_floor(
+        out_atoms * 10 ** (in_decimals + PRICE_DECIMALS), in_atoms * 10**out_decimals
+    )
     return decimal_from_atoms(scaled, PRICE_DECIMALS)

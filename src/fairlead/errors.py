@@ -16,7 +16,8 @@ FairleadError
 ├── ConfigError       the start stops: names the variable and the fix
 └── (bugs are AssertionError: stop)
 
-Venue failures live in `fairlead.venues.venue` (VenueError), program failures of the ledger in `fairlead.ledger`.
+Venue failures live in `fairlead.venues.venue` (VenueError), program failures of the ledger in
+`fairlead.ledger`.
 """
 
 import msgspec
@@ -69,7 +70,9 @@ class InsufficientFunds(Rejected):
 
     code = "insufficient_funds"
 
-    def __init__(self, asset: str, needed_atoms: int, balance_atoms: int, reserved_atoms: int) -> None:
+    def __init__(
+        self, asset: str, needed_atoms: int, balance_atoms: int, reserved_atoms: int
+    ) -> None:
         super().__init__(
             f"needs {needed_atoms} of {asset}; the wallet holds {balance_atoms}, of which"
             f" {reserved_atoms} are reserved by live orders"

@@ -1,4 +1,5 @@
-"""The seams of fairlead. Each has a real and a simulated side; shells meet only here and in `bootstrap`."""
+"""The seams of fairlead. Each has a real and a simulated side; shells meet only here and in
+`bootstrap`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -18,7 +19,7 @@ from fairlead.orders.model import (
 )
 from fairlead.venues.venue import Account, ChainTime, LoadedPool
 
-# --- Clock -------------------------------------------------------------------------------------------
+# --- Clock ---
 
 
 class Clock(Protocol):
@@ -43,7 +44,7 @@ class Clock(Protocol):
         ...
 
 
-# --- Store -------------------------------------------------------------------------------------------
+# --- Store ---
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -93,17 +94,21 @@ class Store(Protocol):
     async def accept(self, order: NewOrder) -> Accepted:
         """Insert order, first event, queue place and reservations in one commit.
 
-        `IdempotencyConflict` for a used key with another hash; `InsufficientFunds` when a reservation
+        `IdempotencyConflict` for a used key with another hash; `InsufficientFunds` when a
+        reservation
         exceeds balance less what live orders of the wallet hold.
         """
         ...
 
-    async def replay(self, principal: str, idempotency_key: str, request_hash: bytes) -> Accepted | None:
+    async def replay(
+        self, principal: str, idempotency_key: str, request_hash: bytes
+    ) -> Accepted | None:
         """The order this key made, None if unused; `IdempotencyConflict` for other terms."""
         ...
 
     async def claim(self, owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
-        """Take up to `places` orders that are pending or routing, unowned and due: priority, then due time.
+        """Take up to `places` orders that are pending or routing, unowned and due: priority, then
+        due time.
 
         pending becomes routing with event `claimed` and round 1; routing keeps status and round.
         Honours the rate limit for orders that were pending.
@@ -111,7 +116,8 @@ class Store(Protocol):
         ...
 
     async def adopt(self, owner: str, limit: int, now_ms: int) -> tuple[Claimed, ...]:
-        """Take unowned orders that may have a live attempt or await finality (submitted, confirmed, cancelling)."""
+        """Take unowned orders that may have a live attempt or await finality (submitted,
+        confirmed, cancelling)."""
         ...
 
     async def next_due_ms(self) -> int | None:
@@ -119,7 +125,8 @@ class Store(Protocol):
         ...
 
     async def apply(self, change: Change) -> int:
-        """Commit a change and return the row's new sequence; `Fenced` when owner or sequence moved on."""
+        """Commit a change and return the row's new sequence; `Fenced` when owner or sequence
+        moved on."""
         ...
 
     async def order(self, order_id: str) -> Order | None: ...
@@ -184,19 +191,21 @@ class QueueState(msgspec.Struct, frozen=True, gc=False):
     workers: int
 
 
-# --- Bus ---------------------------------------------------------------------------------------------
+# --- Bus ---
 
 Signal = Committed | Wake
 
 
 class Bus(Protocol):
-    """Wake-ups. Losing any of them loses nothing: every listener also looks at the store by itself."""
+    """Wake-ups. Losing any of them loses nothing: every listener also looks at the store by
+    itself."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
     def publish(self, committed: Committed) -> None:
-        """Tell this process's listeners and, by the bus's own means, other processes. Never blocks."""
+        """Tell this process's listeners and, by the bus's own means, other processes. Never
+        blocks."""
         ...
 
     def subscribe(self, listener: Callable[[Signal], None]) -> Callable[[], None]:
@@ -206,8 +215,7 @@ class Bus(Protocol):
     async def ping(self) -> None: ...
 
 
-# --- Chain -------------------------------------------------------------------------------------------
-
+# --- Chain ---
 
 
 class Blockhash(msgspec.Struct, frozen=True, gc=False):
@@ -278,7 +286,8 @@ class LandedTransaction(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendOutcome(msgspec.Struct, frozen=True, gc=False):
-    """What an endpoint said to a send. Anything but `accepted` means unknown, never failed (rule 8)."""
+    """What an endpoint said to a send. Anything but `accepted` means unknown, never failed (rule
+    8)."""
 
     accepted: bool
     # The endpoint has seen this signature before (AlreadyProcessed).
@@ -287,7 +296,8 @@ class SendOutcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Chain(Protocol):
-    """A Solana cluster, or a ledger that behaves as one. Commitments are processed, confirmed, finalized.
+    """A Solana cluster, or a ledger that behaves as one. Commitments are processed, confirmed,
+    finalized.
 
     Reads raise `Unavailable("chain", …)` when the endpoint does not answer; sends never raise.
     """
@@ -327,7 +337,8 @@ class Chain(Protocol):
         ...
 
     async def prioritization_fee(self, accounts: Sequence[Pubkey], percentile: int) -> int:
-        """Micro-lamports per compute unit lately paid by transactions that write-lock these accounts."""
+        """Micro-lamports per compute unit lately paid by transactions that write-lock these
+        accounts."""
         ...
 
     async def wait_for_signature(self, signature: str, timeout_s: float) -> None:
@@ -345,7 +356,7 @@ class Faucet(Protocol):
         ...
 
 
-# --- Pools -------------------------------------------------------------------------------------------
+# --- Pools ---
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -364,7 +375,8 @@ class Pools(Protocol):
         ...
 
 
-# --- Wallet ------------------------------------------------------------------------------------------
+# --- Wallet
+# ------------------------------------------------------------------------------------------
 
 
 class Wallet(Protocol):
@@ -374,7 +386,8 @@ class Wallet(Protocol):
     def default_address(self) -> str: ...
 
     def held_address(self, address: str) -> str | None:
-        """The address that signs for `address`: itself when its key is held, on paper a mapped wallet, else None."""
+        """The address that signs for `address`: itself when its key is held, on paper a mapped
+        wallet, else None."""
         ...
 
     def addresses(self) -> tuple[str, ...]: ...

@@ -1,7 +1,9 @@
 """What an event tells: the JSON object stored with it, which is also the body of its live frame.
 
-Amounts and prices are written once, when the event is made, in the order's own number form: decimal strings,
-or JSON numbers with exactly the same digits. `rewrite_numbers` turns stored data into the other form.
+Amounts and prices are written once, when the event is made, in the order's own number form:
+decimal strings,
+or JSON numbers with exactly the same digits. `rewrite_numbers` turns stored data into the other
+form.
 """
 
 from typing import Any

@@ -1,6 +1,8 @@
-"""The order lifecycle: one table of (status, event) -> status. A pair not in the table is a bug and raises.
+"""The order lifecycle: one table of (status, event) -> status. A pair not in the table is a bug
+and raises.
 
-The table is the status table of the API contract (docs/lifecycle.md shows it). Nothing else in fairlead
+The table is the status table of the API contract (docs/lifecycle.md shows it). Nothing else in
+fairlead
 decides a status.
 """
 
@@ -44,7 +46,8 @@ TRANSITIONS: dict[tuple[S | None, E], S] = {
     **{(s, E.STILL_PROVING): s for s in _LIVE},
 }
 
-# Nothing can land any more and nothing more will be said. `confirmed` ends with the event `finalized`.
+# Nothing can land any more and nothing more will be said. `confirmed` ends with the event
+# `finalized`.
 ENDED = frozenset({S.FAILED, S.CANCELLED, S.EXPIRED})
 # Claimed by a worker and not yet settled: what a dead worker leaves behind is among these.
 OWNED = frozenset(_LIVE)

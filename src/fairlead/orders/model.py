@@ -112,7 +112,8 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     type: EventType
     # The order's status after it.
     status: OrderStatus
-    # A JSON object (bytes) of the frame's further fields, in the order's own number form; b"{}" for none.
+    # A JSON object (bytes) of the frame's further fields, in the order's own number form; b"{}"
+    # for none.
     data: bytes = b"{}"
 
 
@@ -132,7 +133,8 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewOrder(msgspec.Struct, frozen=True, gc=False):
-    """An order to be accepted: row, first event, place in the queue and reservations in one commit."""
+    """An order to be accepted: row, first event, place in the queue and reservations in one
+    commit."""
 
     order_id: str
     principal: str
@@ -240,8 +242,10 @@ class AttemptSettled(msgspec.Struct, frozen=True, gc=False):
 class Change(msgspec.Struct, frozen=True, gc=False):
     """One fenced write of an order: events and what they changed, in one commit.
 
-    It is refused (`Fenced`) unless the row still has this owner and sequence. With `owner=None` only the
-    sequence is compared (the API cancels that way). Fields that are None leave what is known untouched.
+    It is refused (`Fenced`) unless the row still has this owner and sequence. With `owner=None`
+    only the
+    sequence is compared (the API cancels that way). Fields that are None leave what is known
+    untouched.
     """
 
     order_id: str

@@ -1,0 +1,362 @@
+"""Executing an order: from what is stored, the next action; from what was learnt, the change to
+store.
+
+Everything here is a function of facts. The executor performs the actions and commits the changes;
+after a
+crash another worker comes to the same action from the same row and attempts.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+import msgspec
+
+from fairlead.orders import lifecycle, narration
+from fairlead.orders.model import (
+    Attempt,
+    AttemptSettled,
+    AttemptState,
+    Change,
+    NewEvent,
+    Order,
+    OrderStatus,
+)
+from fairlead.orders.model import EventType as E
+from fairlead.orders.retry import RetryPolicy
+from fairlead.routing import Candidate, Route
+
+MAX_LATCH_GENERATIONS = 5
+"""Latches a stranger may take from one order before it fails (rule 11)."""
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """Why a round ended without a fill. `code` is from the list in docs/errors.md."""
+
+    code: str
+    reason: str
+    # No further round can help.
+    terminal: bool = False
+    candidates: tuple[Candidate, ...] = ()
+
+
+# --- actions
+# ---------------------------------------------------------------------------------------
+
+
+class FindRoute(msgspec.Struct, frozen=True, gc=False):
+    """Quote, build, sign and store an attempt. `replaces`: the dead attempt of this round it
+    follows."""
+
+    replaces: Attempt | None = None
+
+
+class Land(msgspec.Struct, frozen=True, gc=False):
+    """Bring the live attempt to its end. `sending` is off once cancel or expiry was asked."""
+
+    attempt: Attempt
+    sending: bool
+
+
+class AwaitFinality(msgspec.Struct, frozen=True, gc=False):
+    """Confirmed: only finality is missing."""
+
+    attempt: Attempt
+
+
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """Nothing to ask of the chain: store this and look again."""
+
+    change: Change
+
+
+class Done(msgspec.Struct, frozen=True, gc=False):
+    """The order has ended or is nobody's to work on."""
+
+
+Action = FindRoute | Land | AwaitFinality | Commit | Done
+
+
+def next_action(
+    order: Order, attempts: tuple[Attempt, ...], now_ms: int, policy: RetryPolicy
+) -> Action:
+    """What to do for an order that this worker owns."""
+    status = order.status
+    if status in lifecycle.ENDED or order.finalized_at_ms is not None:
+        return Done()
+    live = next((a for a in attempts if a.state is AttemptState.LIVE), None)
+    if status is OrderStatus.CONFIRMED:
+        assert live is not None, "confirmed without a live attempt"
+        return AwaitFinality(live)
+    expires_at = order.terms.expires_at_ms
+    expired = expires_at is not None and expires_at <= now_ms
+    if live is not None:
+        if expired and status is OrderStatus.SUBMITTED:
+            return Commit(_expiry_reached(order, now_ms))
+        return Land(live, sending=status is not OrderStatus.CANCELLING)
+    if status is OrderStatus.CANCELLING:
+        return Commit(ended(order, E.CANCELLED if order.cancel_requested else E.EXPIRED, now_ms))
+    if status is OrderStatus.SUBMITTED:
+        return _after_death(order, attempts, now_ms, policy, expired)
+    if expired:
+        return Commit(ended(order, E.EXPIRED, now_ms))
+    return FindRoute()
+
+
+def _after_death(
+    order: Order, attempts: tuple[Attempt, ...], now_ms: int, policy: RetryPolicy, expired: bool
+) -> Action:
+    this_round = [a for a in attempts if a.round == order.round]
+    if expired or len(this_round) >= policy.max_attempts_per_round:
+        why = Failure(
+            "expired_blockhash", "no attempt of this round landed before its blockhash died"
+        )
+        return Commit(round_failed(order, why, now_ms, policy))
+    return FindRoute(replaces=attempts[-1])
+
+
+# --- changes
+# ---------------------------------------------------------------------------------------
+
+
+def minimum_for(order: Order, quoted_atoms: int) -> int:
+    """The minimum of an attempt: the order's own once set, never lowered by a later round (rule
+    6)."""
+    fresh = narration.minimum_out_atoms(quoted_atoms, order.terms.slippage_bps)
+    return fresh if order.minimum_out_atoms is None else max(order.minimum_out_atoms, fresh)
+
+
+def submitted(
+    order: Order, route: Route, attempt: Attempt, now_ms: int, replaces: Attempt | None
+) -> Change:
+    """The attempt with its status, in one commit before its first byte leaves (rule 3).
+
+    The first routing's minimum becomes the order's own in the same commit (rule 6).
+    """
+    events: tuple[NewEvent, ...]
+    if replaces is None:
+        told = narration.routed(order, route, attempt.minimum_out_atoms)
+        chosen = lifecycle.event(order.status, E.ROUTED, told)
+        sent = lifecycle.event(chosen.status, E.SUBMITTED, narration.submitted(order, attempt))
+        events = (chosen, sent)
+    else:
+        told = narration.attempt_replaced(order, route, attempt)
+        events = (lifecycle.event(order.status, E.ATTEMPT_REPLACED, told),)
+    return _change(
+        order,
+        now_ms,
+        events,
+        new_attempt=attempt,
+        minimum_out_atoms=attempt.minimum_out_atoms if order.minimum_out_atoms is None else None,
+        signature=attempt.signature,
+        dex=route.pool.venue.dex,
+    )
+
+
+def confirmed(
+    order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, now_ms: int
+) -> Change:
+    """Seen at `confirmed`: provisional (rule 19), with the provisional fill (rule 20)."""
+    told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=True)
+    event = lifecycle.event(order.status, E.CONFIRMED, told)
+    seen = AttemptSettled(attempt.signature, AttemptState.LIVE, slot)
+    return _change(order, now_ms, (event,), settled=(seen,), amount_out_atoms=out_atoms)
+
+
+def finalized(
+    order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, now_ms: int
+) -> Change:
+    """The chain cannot take it back: the fill is booked, the reservation given back."""
+    told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=False)
+    event = lifecycle.event(order.status, E.FINALIZED, told)
+    won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot)
+    return _change(
+        order,
+        now_ms,
+        (event,),
+        settled=(won,),
+        amount_out_atoms=out_atoms,
+        finalized_at_ms=now_ms,
+        release=True,
+        end=True,
+    )
+
+
+def dropped(order: Order, now_ms: int) -> Change:
+    """A fork took the confirmed transaction away: land the same bytes again (rule 19)."""
+    why = narration.because("a fork dropped the transaction; the same bytes are sent again")
+    if order.cancel_requested:
+        event = lifecycle.event(order.status, E.CANCEL_REQUESTED, why)
+    else:
+        event = lifecycle.event(order.status, E.DROPPED, why)
+    return _change(order, now_ms, (event,), clear_fill=True)
+
+
+def attempt_died(order: Order, attempt: Attempt, now_ms: int) -> Change:
+    """Proven never to land. No event of its own: what follows tells it."""
+    return _change(
+        order, now_ms, (), settled=(AttemptSettled(attempt.signature, AttemptState.DEAD),)
+    )
+
+
+def round_failed(
+    order: Order,
+    why: Failure,
+    now_ms: int,
+    policy: RetryPolicy,
+    settled: tuple[AttemptSettled, ...] = (),
+) -> Change:
+    """The next round after its back-off, or `failed` when none is left or none can help."""
+    expires_at = order.terms.expires_at_ms
+    if order.status is OrderStatus.CANCELLING:
+        # Nothing can land any more: the cancel won.
+        end = E.CANCELLED if order.cancel_requested else E.EXPIRED
+        return _change(
+            order,
+            now_ms,
+            (lifecycle.event(order.status, end, narration.because(why.reason)),),
+            settled=settled,
+            release=True,
+            end=True,
+        )
+    delay_ms = None if why.terminal else policy.delay_ms(order.round)
+    if delay_ms is None:
+        told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
+        return _change(
+            order,
+            now_ms,
+            (lifecycle.event(order.status, E.FAILED, told),),
+            settled=settled,
+            failure_code=why.code,
+            failure_reason=why.reason,
+            release=True,
+            end=True,
+        )
+    due_at_ms = now_ms + delay_ms
+    told = narration.failed_round(order, why.code, why.reason, iso_ms(due_at_ms), why.candidates)
+    again = lifecycle.event(order.status, E.ROUND_FAILED, told)
+    if expires_at is not None and expires_at <= due_at_ms:
+        # The next round would begin after the expiry: say so now.
+        over = lifecycle.event(
+            again.status, E.EXPIRED, narration.because("expired before the next round")
+        )
+        return _change(order, now_ms, (again, over), settled=settled, release=True, end=True)
+    return _change(
+        order,
+        now_ms,
+        (again,),
+        settled=settled,
+        round=order.round + 1,
+        due_at_ms=due_at_ms,
+        release=True,
+    )
+
+
+def latch_taken(
+    order: Order, now_ms: int, policy: RetryPolicy, settled: tuple[AttemptSettled, ...] = ()
+) -> Change:
+    """None of our attempts won and yet the latch exists: a stranger took it (rule 11).
+
+    Every attempt under it is settled by now, so the next generation may be opened; a round is
+    used up.
+    """
+    if order.latch_generation + 1 >= MAX_LATCH_GENERATIONS:
+        why = Failure(
+            "latch_taken", "strangers keep taking the order's latch accounts", terminal=True
+        )
+        return round_failed(order, why, now_ms, policy, settled)
+    why = Failure("latch_taken", "a stranger paid into the latch account; a new one is opened")
+    change = round_failed(order, why, now_ms, policy, settled)
+    return msgspec.structs.replace(change, latch_generation=order.latch_generation + 1)
+
+
+def outage(order: Order, now_ms: int, policy: RetryPolicy) -> Change:
+    """The chain does not answer and nothing may be in flight: try again soon, no round used up."""
+    return _change(order, now_ms, (), due_at_ms=now_ms + policy.outage_ms, release=True)
+
+
+def still_proving(order: Order, reason: str, now_ms: int) -> Change:
+    """Unknown stays unknown, and visible (rule 18)."""
+    event = lifecycle.event(order.status, E.STILL_PROVING, narration.because(reason))
+    return _change(order, now_ms, (event,))
+
+
+def ended(order: Order, type: Literal[E.CANCELLED, E.EXPIRED], now_ms: int) -> Change:
+    """Cancelled or expired, with proof that nothing can land."""
+    event = lifecycle.event(order.status, type)
+    return _change(order, now_ms, (event,), release=True, end=True)
+
+
+def _expiry_reached(order: Order, now_ms: int) -> Change:
+    why = narration.because("expiresAt passed while an attempt may still land")
+    return _change(order, now_ms, (lifecycle.event(order.status, E.EXPIRY_REACHED, why),))
+
+
+def _change(order: Order, now_ms: int, events: tuple[NewEvent, ...], **known: object) -> Change:
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        events[-1].status if events else order.status,
+        now_ms,
+        events,
+        **known,  # type: ignore[arg-type]
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _kept(new: _T | None, old: _T | None) -> _T | None:
+    """A value once known is never overwritten by an unknown one."""
+    return old if new is None else new
+
+
+def applied(order: Order, change: Change, sequence: int) -> Order:
+    """The row after a committed change, as the store now has it."""
+
+    return msgspec.structs.replace(
+        order,
+        status=change.status,
+        sequence=sequence,
+        updated_at_ms=change.at_ms,
+        owner=None if change.release else order.owner,
+        round=order.round if change.round is None else change.round,
+        due_at_ms=order.due_at_ms if change.due_at_ms is None else change.due_at_ms,
+        minimum_out_atoms=_kept(change.minimum_out_atoms, order.minimum_out_atoms),
+        latch_generation=(
+            order.latch_generation if change.latch_generation is None else change.latch_generation
+        ),
+        cancel_requested=order.cancel_requested or change.cancel_requested,
+        signature=_kept(change.signature, order.signature),
+        dex=_kept(change.dex, order.dex),
+        amount_out_atoms=(
+            None if change.clear_fill else _kept(change.amount_out_atoms, order.amount_out_atoms)
+        ),
+        failure_code=_kept(change.failure_code, order.failure_code),
+        failure_reason=_kept(change.failure_reason, order.failure_reason),
+        finalized_at_ms=_kept(change.finalized_at_ms, order.finalized_at_ms),
+    )
+
+
+def settle(attempts: tuple[Attempt, ...], change: Change) -> tuple[Attempt, ...]:
+    """The attempts after a committed change."""
+    known = {s.signature: s for s in change.settled}
+    after = tuple(
+        msgspec.structs.replace(
+            a,
+            state=known[a.signature].state,
+            slot=known[a.signature].slot,
+            error=known[a.signature].error,
+        )
+        if a.signature in known
+        else a
+        for a in attempts
+    )
+    return (*after, change.new_attempt) if change.new_attempt is not None else after
+
+
+def iso_ms(at_ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

@@ -1,0 +1,152 @@
+"""Landing one attempt: given what is known, the next step. The shell performs it and feeds the
+answer back.
+
+Rules are those of docs/exactly-once.md. One attempt of an order is alive at a time; the next may
+be signed only
+when this one is proven dead or finalized with an error (rule 17 a, b).
+"""
+
+import msgspec
+
+from fairlead.orders.model import Attempt, AttemptState
+from fairlead.ports import EpochInfo, SignatureStatus
+
+
+class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
+    """Liveness only: none of these decides an outcome, except the window."""
+
+    # Identical bytes again after this long without a sign of them (rule 8).
+    resend_ms: int = 1_500
+    # How often to ask for the status.
+    poll_ms: int = 400
+    # Blocks after its blockhash's that may hold an attempt: at least any window the cluster may
+    # switch to
+    # while attempts live (rule 13).
+    max_blockhash_window: int = 300
+    # How often to look for proof once the attempt can be assumed expired.
+    prove_ms: int = 2_000
+    # Say "still proving" when nothing was learnt for so long (rule 18).
+    tell_unknown_after_ms: int = 120_000
+
+
+def death_height(attempt: Attempt, max_blockhash_window: int) -> int:
+    """The finalized height from which on no block can hold the attempt any more (rule 13)."""
+    return attempt.blockhash_height + max_blockhash_window + 1
+
+
+class Progress(msgspec.Struct, gc=False):
+    """What this process knows of one live attempt. Lost in a crash, and not missed."""
+
+    # Stop sending: cancel or expiry was asked, only the outcome matters now.
+    sending: bool = True
+    last_sent_ms: int | None = None
+    sends: int = 0
+    last_asked_ms: int | None = None
+    last_proof_ms: int | None = None
+    # The last answer; None is no proof of anything (rule 16).
+    status: SignatureStatus | None = None
+    # Newest block height seen at `confirmed`: for liveness, proves nothing.
+    confirmed_height: int = 0
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send the stored bytes (again)."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask for the signature's status."""
+
+
+class Prove(msgspec.Struct, frozen=True):
+    """Gather the evidence of rules 14 and 15 and judge it."""
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """It succeeded and is confirmed: read the fill, provisionally (rule 20)."""
+
+    slot: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Nothing can change any more: errored at finalized, or proven dead."""
+
+    state: AttemptState
+    slot: int | None = None
+    error: str | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Nothing to do for so long, unless the chain says something."""
+
+    milliseconds: int
+    # Only finality or proof is waited for: the order needs no place.
+    proof_only: bool = False
+
+
+Step = Send | Ask | Prove | Confirmed | Settled | Wait
+
+
+def next_step(attempt: Attempt, known: Progress, now_ms: int, policy: LandingPolicy) -> Step:
+    """What to do next for a live attempt."""
+    status = known.status
+    if status is not None:
+        if status.error is None and status.commitment in ("confirmed", "finalized"):
+            return Confirmed(status.slot)
+        if status.error is not None and status.commitment == "finalized":
+            # Rule 16: an error settles only when finalized, since a fork may flip it.
+            return Settled(AttemptState.ERRORED, status.slot, status.error)
+    if known.sending and status is None and _due(known.last_sent_ms, policy.resend_ms, now_ms):
+        return Send()
+    if _due(known.last_asked_ms, policy.poll_ms, now_ms):
+        return Ask()
+    expired = known.confirmed_height > attempt.last_valid_block_height
+    if expired and status is None and _due(known.last_proof_ms, policy.prove_ms, now_ms):
+        return Prove()
+    errored = status is not None and status.error is not None
+    assert known.last_asked_ms is not None
+    wait_ms = known.last_asked_ms + policy.poll_ms - now_ms
+    return Wait(max(wait_ms, 1), proof_only=expired or errored or not known.sending)
+
+
+def _due(last_ms: int | None, every_ms: int, now_ms: int) -> bool:
+    return last_ms is None or now_ms - last_ms >= every_ms
+
+
+class DeathEvidence(msgspec.Struct, frozen=True):
+    """Answers of one endpoint, asked for in this order. Later fields stay None where they were
+    not needed."""
+
+    before: EpochInfo
+    # Rule 14: the latch at `finalized`, minContextSlot = before.slot. None: not asked or no latch.
+    latch_present: bool | None = None
+    # Rule 15: with searchTransactionHistory, asked after `before`.
+    status: SignatureStatus | None = None
+    status_asked: bool = False
+    after: EpochInfo | None = None
+    first_available_block: int | None = None
+
+
+def judge(attempt: Attempt, evidence: DeathEvidence, max_blockhash_window: int) -> Settled | None:
+    """DEAD when proven, ERRORED when found so at finalized, None while nothing is proven."""
+    if evidence.before.block_height < death_height(attempt, max_blockhash_window):
+        return None
+    if evidence.latch_present is False:
+        # Rule 14: finalized beyond the death height and no latch: nothing of this order ever won.
+        return Settled(AttemptState.DEAD)
+    status = evidence.status
+    if status is not None:
+        if status.error is not None and status.commitment == "finalized":
+            return Settled(AttemptState.ERRORED, status.slot, status.error)
+        return None
+    if (
+        not evidence.status_asked
+        or evidence.after is None
+        or evidence.first_available_block is None
+    ):
+        return None
+    # Rule 15: height before status, an endpoint that did not go back, and a history that reaches
+    # far enough.
+    history_reaches = evidence.first_available_block <= attempt.blockhash_slot
+    if evidence.after.slot >= evidence.before.slot and history_reaches:
+        return Settled(AttemptState.DEAD)
+    return None
