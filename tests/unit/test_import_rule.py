@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "fairlead"
 PURE = {
     "amounts",
     "errors",
+    "tokens",
     "ports",
     "routing",
     "orders",
