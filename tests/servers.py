@@ -425,17 +425,24 @@ def _readable_for(user: str | None, program: Path, folder: Path) -> Path:
     """
     if _may_read(user, program):
         return program
-    target = folder / "programs"
-    if program.is_dir():
-        shutil.copytree(program.parent, target, symlinks=True)
-        copy = target / program.name
+    installation = program.parent if program.is_dir() else program
+    base, target = installation.parent, folder / "programs"
+    # A wheel's binaries look for the libraries packed with them in a folder beside their package.
+    for package in installation.parents:
+        libraries = package.parent / f"{package.name}.libs"
+        if libraries.is_dir():
+            base = package.parent
+            shutil.copytree(libraries, target / libraries.name)
+    copy = target / installation.relative_to(base)
+    if installation.is_dir():
+        shutil.copytree(installation, copy, symlinks=True)
     else:
-        target.mkdir()
-        copy = Path(shutil.copy2(program, target))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(installation, copy)
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755)
-    return copy
+    return target / program.relative_to(base)
 
 
 def _package_folder(package: str) -> Path | None:
