@@ -17,6 +17,8 @@ from fairlead.orders.model import (
     OrderFilter,
     StoredEvent,
 )
+from fairlead.solana.landed import LandedTransaction as LandedTransaction
+from fairlead.solana.landed import TokenBalance as TokenBalance
 from fairlead.venues.venue import Account, ChainTime, LoadedPool
 
 # --- Clock ---
@@ -254,33 +256,6 @@ class Simulation(msgspec.Struct, frozen=True, gc=False):
     slot: int
     # JSON of the error, None for success.
     error: str | None
-    logs: tuple[str, ...]
-    compute_units: int
-
-
-class TokenBalance(msgspec.Struct, frozen=True, gc=False):
-    """A token account's balance at one side of a transaction."""
-
-    account: str
-    mint: str
-    owner: str
-    atoms: int
-
-
-class LandedTransaction(msgspec.Struct, frozen=True, gc=False):
-    """A transaction as the chain executed it."""
-
-    signature: str
-    slot: int
-    block_time_s: int | None
-    error: str | None
-    fee_lamports: int
-    # Account keys in message order, with lamports before and after.
-    accounts: tuple[str, ...]
-    pre_lamports: tuple[int, ...]
-    post_lamports: tuple[int, ...]
-    pre_tokens: tuple[TokenBalance, ...]
-    post_tokens: tuple[TokenBalance, ...]
     logs: tuple[str, ...]
     compute_units: int
 
