@@ -1,0 +1,181 @@
+"""The settings object: read once at the start, frozen, handed down. No one else reads variables.
+
+Their names, defaults and meanings are in `table`; the fields here only say what they become.
+"""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+ChainName = Literal["paper", "local", "devnet", "mainnet"]
+PaperProfileName = Literal["realistic", "fast"]
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Secret(str):
+    """A string that its repr does not show, so that no trace or test failure prints it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
+    name: ChainName
+    # Endpoints of a cluster or of our own node; with two or more, facts that end an order need two.
+    rpc_urls: tuple[Secret, ...]
+    # None: the endpoint's own address with ws(s).
+    rpc_ws_url: Secret | None
+    # Files of secret keys, as solana-keygen writes them; the first is the default wallet.
+    key_files: tuple[Path, ...]
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # The embedded database, the paper chain and its keys.
+    data_dir: Path
+    # None: the embedded store.
+    database_url: Secret | None
+    # Past a connection pooler: LISTEN, advisory locks and migrations need a session of their own.
+    database_direct_url: Secret | None
+    redis_url: Secret | None
+
+    @property
+    def embedded(self) -> bool:
+        return self.database_url is None
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    host: str
+    port: int
+    token: Secret | None
+    allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    max_waiting_orders: int
+    max_sockets: int
+    # Frames that wait for one slow reader before it is closed.
+    max_socket_frames: int
+    socket_ping_ms: int
+    shutdown_ms: int
+
+    @property
+    def on_loopback(self) -> bool:
+        return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+
+
+class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for an order that does not say otherwise, and its retry policy."""
+
+    default_slippage_bps: int
+    fee_cap_lamports: int
+    max_rounds: int
+    max_attempts_per_round: int
+    backoff_base_ms: int
+    backoff_cap_ms: int
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # Orders one worker process has in hand at the same time.
+    concurrency: int
+    # Claims of new orders over all workers in any minute; None does not limit.
+    orders_per_minute: int | None
+    lease_ms: int
+    heartbeat_ms: int
+    # How often the store is looked at when no signal comes.
+    store_poll_ms: int
+
+
+class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    latch: bool
+    resend_ms: int
+    status_poll_ms: int
+    # Blocks; at least any window the cluster may switch to while attempts live (EXACTLY-ONCE 13).
+    max_blockhash_window: int
+    reclaim_margin_blocks: int
+    priority_fee_percentile: int
+    # Per attempt.
+    priority_fee_cap_lamports: int
+    compute_margin_percent: int
+    # After this long without proof the operator is told; proving goes on.
+    proving_alarm_ms: int
+
+
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The paper chain: how fast it is and how often it fails. Rates are percent."""
+
+    profile: PaperProfileName
+    seed: int
+    slot_ms: int
+    # Blocks from confirmed to finalized.
+    finality_depth: int
+    blockhash_window: int
+    quote_latency_ms: int
+    land_min_ms: int
+    land_max_ms: int
+    raydium_failure_percent: float
+    meteora_failure_percent: float
+    # Share of sends that never arrive.
+    drop_percent: float
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    host: str
+    port: int
+    programs_dir: Path | None
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    level: LogLevel
+    format: LogFormat
+
+
+class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the commands of the CLI find an API."""
+
+    # None: this machine, at the API's own port.
+    url: str | None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    chain: ChainSettings
+    store: StoreSettings
+    api: ApiSettings
+    orders: OrderSettings
+    workers: WorkerSettings
+    landing: LandingSettings
+    paper: PaperSettings
+    node: NodeSettings
+    log: LogSettings
+    client: ClientSettings
+    # What to tell the operator at the start: variables that were translated or have no effect.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def api_url(self) -> str:
+        """The base URL at which this machine reaches the API."""
+        if self.client.url is not None:
+            return self.client.url.rstrip("/")
+        host = "127.0.0.1" if self.api.host in ("0.0.0.0", "::") else self.api.host  # noqa: S104
+        return (
+            f"http://[{host}]:{self.api.port}" if ":" in host else f"http://{host}:{self.api.port}"
+        )
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: no password and no query; of an endpoint not even the path.
+
+    RPC providers carry their keys in either.
+    """
+    parts = urlsplit(url)
+    try:
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        port = ""
+    user = f"{parts.username}@" if parts.username else ""
+    path = "" if parts.scheme in ("http", "https", "ws", "wss") else parts.path
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{path}"

@@ -1,0 +1,474 @@
+"""Every variable fairlead reads, once: name, the field it fills, kind, default, meaning.
+
+`.env.example` and docs/configuration.md are written from this table (script/generate-docs), and a
+test holds them against it. To add a setting: a field in `settings`, a row here, and run the script.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from fairlead.config.values import (
+    Kind,
+    flag,
+    limit,
+    one_of,
+    path,
+    paths,
+    percent,
+    text,
+    token,
+    url,
+    urls,
+    whole,
+    words,
+)
+
+_HOUR_MS = 3_600_000
+
+
+class Setting(msgspec.Struct, frozen=True):
+    name: str
+    # group.field of `Settings`.
+    field: str
+    kind: Kind
+    # As it would be written in the environment; None is unset.
+    default: str | None
+    meaning: str
+    # Defaults of some chains (paper, local, devnet, mainnet) or of a paper profile (fast).
+    default_by: Mapping[str, str] = {}
+
+
+_REAL_CHAINS = ("local", "devnet", "mainnet")
+
+
+def _on_real(value: str, *chains: str) -> Mapping[str, str]:
+    return dict.fromkeys(chains or _REAL_CHAINS, value)
+
+
+GROUPS: Mapping[str, str] = {
+    "chain": "Where orders execute",
+    "store": "Where orders are kept",
+    "api": "The API",
+    "orders": "Orders",
+    "workers": "Workers",
+    "landing": "Landing transactions",
+    "paper": "The paper chain",
+    "node": "The local node",
+    "log": "Logs",
+    "client": "The command line",
+}
+"""Headings of the documentation, in the order of `Settings`."""
+
+SETTINGS: tuple[Setting, ...] = (
+    # ------------------------------------------------------------------------------------- chain
+    Setting(
+        "FAIRLEAD_CHAIN",
+        "chain.name",
+        one_of("paper", "local", "devnet", "mainnet"),
+        "paper",
+        "Where orders execute: our simulated ledger, a node of ours, or a cluster.",
+    ),
+    Setting(
+        "FAIRLEAD_RPC_URL",
+        "chain.rpc_urls",
+        urls("http", "https"),
+        None,
+        "Solana JSON-RPC endpoints. Needed off the paper chain. With two or more, a fact that ends"
+        " an order needs two that agree.",
+    ),
+    Setting(
+        "FAIRLEAD_RPC_WS_URL",
+        "chain.rpc_ws_url",
+        url("ws", "wss"),
+        None,
+        "The WebSocket endpoint. Unset: the first RPC address with ws(s).",
+    ),
+    Setting(
+        "FAIRLEAD_KEY_FILES",
+        "chain.key_files",
+        paths(),
+        None,
+        "Secret keys as solana-keygen writes them; the first is the default wallet. Needed off the"
+        " paper chain, which makes its own.",
+    ),
+    # ------------------------------------------------------------------------------------- store
+    Setting(
+        "FAIRLEAD_DATA_DIR",
+        "store.data_dir",
+        path(),
+        None,
+        "The embedded database, the paper chain and its keys. Unset: fairlead in"
+        " $XDG_DATA_HOME or ~/.local/share.",
+    ),
+    Setting(
+        "DATABASE_URL",
+        "store.database_url",
+        url("postgresql", "postgres"),
+        None,
+        "PostgreSQL. Unset: the embedded store, for one process.",
+    ),
+    Setting(
+        "DATABASE_DIRECT_URL",
+        "store.database_direct_url",
+        url("postgresql", "postgres"),
+        None,
+        "The same database past a connection pooler, for what needs a session of its own: LISTEN,"
+        " advisory locks, migrations. Unset: DATABASE_URL.",
+    ),
+    Setting(
+        "REDIS_URL",
+        "store.redis_url",
+        url("redis", "rediss", "unix"),
+        None,
+        "Redis for wake-ups and fan-out between hosts. Unset: PostgreSQL's LISTEN/NOTIFY.",
+    ),
+    # --------------------------------------------------------------------------------------- api
+    Setting(
+        "HOST",
+        "api.host",
+        text("a host name or address", r"[A-Za-z0-9.:_-]+"),
+        "127.0.0.1",
+        "The address to listen on. Any other than loopback needs FAIRLEAD_API_TOKEN.",
+    ),
+    Setting("PORT", "api.port", whole(0, 65_535), "3000", "The port; 0 takes a free one."),
+    Setting(
+        "FAIRLEAD_API_TOKEN",
+        "api.token",
+        token(),
+        None,
+        "The bearer token that every call must carry. Unset: no token is asked, on loopback only.",
+    ),
+    Setting(
+        "FAIRLEAD_ALLOWED_HOSTS",
+        "api.allowed_hosts",
+        words("host names, comma-separated", r"[A-Za-z0-9.*:_\[\]-]+"),
+        None,
+        "Host headers that are served besides loopback's.",
+    ),
+    Setting(
+        "FAIRLEAD_ALLOWED_ORIGINS",
+        "api.allowed_origins",
+        words("origins such as https://desk.example, comma-separated", r"https?://[^/\s]+"),
+        None,
+        "Origins of other pages that may call the API and open sockets.",
+    ),
+    Setting(
+        "FAIRLEAD_MAX_WAITING_ORDERS",
+        "api.max_waiting_orders",
+        whole(1, 100_000_000),
+        "100_000",
+        "With this many orders waiting, new ones are answered 503. Resting orders do not count.",
+    ),
+    Setting(
+        "FAIRLEAD_MAX_SOCKETS",
+        "api.max_sockets",
+        whole(1, 1_000_000),
+        "20_000",
+        "Sockets and event streams open at the same time, per process.",
+    ),
+    Setting(
+        "FAIRLEAD_MAX_SOCKET_FRAMES",
+        "api.max_socket_frames",
+        whole(16, 1_000_000),
+        "4_096",
+        "Frames that may wait for one slow reader before its socket is closed (1013).",
+    ),
+    Setting(
+        "FAIRLEAD_SOCKET_PING_MS",
+        "api.socket_ping_ms",
+        whole(1_000, _HOUR_MS),
+        "20_000",
+        "How often an idle socket is pinged.",
+    ),
+    Setting(
+        "FAIRLEAD_SHUTDOWN_MS",
+        "api.shutdown_ms",
+        whole(0, 600_000),
+        "5_000",
+        "How long a stopping process finishes what it has in hand.",
+    ),
+    # ------------------------------------------------------------------------------------ orders
+    Setting(
+        "FAIRLEAD_DEFAULT_SLIPPAGE_BPS",
+        "orders.default_slippage_bps",
+        whole(0, 5_000),
+        "100",
+        "Slippage of orders that name none, in hundredths of a percent.",
+    ),
+    Setting(
+        "FAIRLEAD_FEE_CAP_LAMPORTS",
+        "orders.fee_cap_lamports",
+        whole(5_000, 1_000_000_000),
+        "1_000_000",
+        "The most one order may cost in base fees, priority fees and tips, over all its attempts.",
+    ),
+    Setting(
+        "FAIRLEAD_MAX_ROUNDS",
+        "orders.max_rounds",
+        whole(1, 20),
+        "3",
+        "Rounds (quote, build, land) before an order fails.",
+    ),
+    Setting(
+        "FAIRLEAD_MAX_ATTEMPTS_PER_ROUND",
+        "orders.max_attempts_per_round",
+        whole(1, 20),
+        "5",
+        "Signed transactions in one round: fee bumps and new blockhashes.",
+    ),
+    Setting(
+        "FAIRLEAD_BACKOFF_BASE_MS",
+        "orders.backoff_base_ms",
+        whole(0, 600_000),
+        "1_000",
+        "The wait before the second round; it doubles with each further one.",
+        {"fast": "50"},
+    ),
+    Setting(
+        "FAIRLEAD_BACKOFF_CAP_MS",
+        "orders.backoff_cap_ms",
+        whole(0, _HOUR_MS),
+        "30_000",
+        "The longest wait between two rounds.",
+    ),
+    # ----------------------------------------------------------------------------------- workers
+    Setting(
+        "FAIRLEAD_CONCURRENCY",
+        "workers.concurrency",
+        whole(1, 10_000),
+        "64",
+        "Orders that one worker process has in hand at the same time.",
+        _on_real("10", "devnet", "mainnet"),
+    ),
+    Setting(
+        "FAIRLEAD_ORDERS_PER_MINUTE",
+        "workers.orders_per_minute",
+        limit(10_000_000),
+        "none",
+        "New orders begun in any minute, over all workers.",
+        _on_real("100", "devnet", "mainnet"),
+    ),
+    Setting(
+        "FAIRLEAD_LEASE_MS",
+        "workers.lease_ms",
+        whole(1_000, _HOUR_MS),
+        "10_000",
+        "A worker silent for this long is dead: others take its orders over.",
+    ),
+    Setting(
+        "FAIRLEAD_HEARTBEAT_MS",
+        "workers.heartbeat_ms",
+        whole(100, _HOUR_MS),
+        "3_000",
+        "How often a worker renews its lease; at most half of it.",
+    ),
+    Setting(
+        "FAIRLEAD_STORE_POLL_MS",
+        "workers.store_poll_ms",
+        whole(10, 600_000),
+        "1_000",
+        "How often the store is looked at when no wake-up comes.",
+    ),
+    # ----------------------------------------------------------------------------------- landing
+    Setting(
+        "FAIRLEAD_LATCH",
+        "landing.latch",
+        flag(),
+        "on",
+        "Make all attempts of an order exclude each other on chain. Off: the next attempt waits for"
+        " proof that the last one is dead.",
+    ),
+    Setting(
+        "FAIRLEAD_RESEND_MS",
+        "landing.resend_ms",
+        whole(50, 60_000),
+        "1_500",
+        "How often the same bytes are sent again until they land or are proven dead.",
+    ),
+    Setting(
+        "FAIRLEAD_STATUS_POLL_MS",
+        "landing.status_poll_ms",
+        whole(1, 60_000),
+        "500",
+        "How often the chain is asked about a sent attempt when no notice comes.",
+        {"fast": "100"},
+    ),
+    Setting(
+        "FAIRLEAD_MAX_BLOCKHASH_WINDOW",
+        "landing.max_blockhash_window",
+        whole(1, 10_000),
+        "150",
+        "Blocks after which an unseen attempt can no longer land: at least any window the chain may"
+        " switch to while attempts live.",
+        _on_real("300"),
+    ),
+    Setting(
+        "FAIRLEAD_RECLAIM_MARGIN_BLOCKS",
+        "landing.reclaim_margin_blocks",
+        whole(0, 1_000_000),
+        "300",
+        "Blocks to wait, after an order has ended, before the rent of its latch is taken back.",
+    ),
+    Setting(
+        "FAIRLEAD_PRIORITY_FEE_PERCENTILE",
+        "landing.priority_fee_percentile",
+        whole(0, 100),
+        "75",
+        "Which of the fees lately paid for the same accounts the first attempt offers.",
+    ),
+    Setting(
+        "FAIRLEAD_PRIORITY_FEE_CAP_LAMPORTS",
+        "landing.priority_fee_cap_lamports",
+        whole(0, 1_000_000_000),
+        "200_000",
+        "The highest priority fee of one attempt.",
+    ),
+    Setting(
+        "FAIRLEAD_COMPUTE_MARGIN_PERCENT",
+        "landing.compute_margin_percent",
+        whole(0, 300),
+        "15",
+        "Compute units asked for beyond what the simulation used.",
+    ),
+    Setting(
+        "FAIRLEAD_PROVING_ALARM_MS",
+        "landing.proving_alarm_ms",
+        whole(1_000, 24 * _HOUR_MS),
+        "120_000",
+        "An attempt without proof for this long is reported; proving goes on.",
+    ),
+    # ------------------------------------------------------------------------------------- paper
+    Setting(
+        "FAIRLEAD_PAPER_PROFILE",
+        "paper.profile",
+        one_of("realistic", "fast"),
+        "realistic",
+        "realistic: quotes take 200 ms, swaps land in 2 to 3 s, 5 % fail. fast: as quick as the"
+        " machine, for measurements.",
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_SEED",
+        "paper.seed",
+        whole(0, 2**63 - 1),
+        "1",
+        "The seed of everything random on the paper chain.",
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_SLOT_MS",
+        "paper.slot_ms",
+        whole(1, 60_000),
+        "400",
+        "The length of a slot.",
+        {"fast": "5"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_FINALITY_DEPTH",
+        "paper.finality_depth",
+        whole(0, 1_000),
+        "32",
+        "Blocks on top of a block until it is finalized.",
+        {"fast": "2"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_BLOCKHASH_WINDOW",
+        "paper.blockhash_window",
+        whole(2, 10_000),
+        "150",
+        "Blocks for which a blockhash may be used.",
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_QUOTE_LATENCY_MS",
+        "paper.quote_latency_ms",
+        whole(0, 60_000),
+        "200",
+        "How long a read of the pools takes.",
+        {"fast": "0"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_LAND_MIN_MS",
+        "paper.land_min_ms",
+        whole(0, 600_000),
+        "2_000",
+        "The shortest time from send to confirmed.",
+        {"fast": "0"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_LAND_MAX_MS",
+        "paper.land_max_ms",
+        whole(0, 600_000),
+        "3_000",
+        "The longest time from send to confirmed.",
+        {"fast": "0"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_RAYDIUM_FAILURE_PERCENT",
+        "paper.raydium_failure_percent",
+        percent(),
+        "5",
+        "Swaps on Raydium that land with an error.",
+        {"fast": "0"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_METEORA_FAILURE_PERCENT",
+        "paper.meteora_failure_percent",
+        percent(),
+        "5",
+        "Swaps on Meteora that land with an error.",
+        {"fast": "0"},
+    ),
+    Setting(
+        "FAIRLEAD_PAPER_DROP_PERCENT",
+        "paper.drop_percent",
+        percent(),
+        "0",
+        "Sends that never arrive.",
+    ),
+    # -------------------------------------------------------------------------------------- node
+    Setting(
+        "FAIRLEAD_NODE_HOST",
+        "node.host",
+        text("a host name or address", r"[A-Za-z0-9.:_-]+"),
+        "127.0.0.1",
+        "The address that `fairlead node` listens on. It has no password: keep it on loopback.",
+    ),
+    Setting(
+        "FAIRLEAD_NODE_PORT",
+        "node.port",
+        whole(0, 65_534),
+        "8899",
+        "Its JSON-RPC port; WebSocket is the next one, as on Solana's own validators.",
+    ),
+    Setting(
+        "FAIRLEAD_PROGRAMS_DIR",
+        "node.programs_dir",
+        path(),
+        None,
+        "A folder with compiled on-chain programs (<program id>.so) for the node to run.",
+    ),
+    # --------------------------------------------------------------------------------------- log
+    Setting(
+        "LOG_LEVEL",
+        "log.level",
+        one_of("debug", "info", "warning", "error"),
+        "info",
+        "The least important lines that are written.",
+    ),
+    Setting(
+        "FAIRLEAD_LOG_FORMAT",
+        "log.format",
+        one_of("console", "json"),
+        "console",
+        "Lines for people, or one JSON object per line.",
+    ),
+    # ------------------------------------------------------------------------------------ client
+    Setting(
+        "FAIRLEAD_URL",
+        "client.url",
+        text("http://… or https://…", r"https?://\S+"),
+        None,
+        "The API that commands such as `fairlead order` talk to. Unset: this machine at PORT.",
+    ),
+)
+
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

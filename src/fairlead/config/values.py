@@ -1,0 +1,151 @@
+"""What a variable may hold: each kind reads text into a value, or says what it wants."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fairlead.config.settings import Secret
+
+
+class Kind(msgspec.Struct, frozen=True):
+    # As the documentation names it.
+    label: str
+    # Raises ValueError; the message completes "must be …".
+    read: Callable[[str], object]
+    # Never shown: logs, errors and `fairlead doctor` print that it is set, not what it is.
+    secret: bool = False
+
+
+def whole(minimum: int, maximum: int) -> Kind:
+    """A whole number, both ends included. `10_000` is read as ten thousand."""
+    label = f"{minimum:,} … {maximum:,}"
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]+(_[0-9]+)*", text) or len(text) > 20:
+            raise ValueError(f"a whole number, {label}")
+        value = int(text)
+        if not minimum <= value <= maximum:
+            raise ValueError(f"a whole number, {label}")
+        return value
+
+    return Kind(label, read)
+
+
+def percent() -> Kind:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or float(text) > 100:
+            raise ValueError("a percentage, 0 … 100, without the sign")
+        return float(text)
+
+    return Kind("0 … 100 %", read)
+
+
+def one_of(*choices: str) -> Kind:
+    listed = ", ".join(choices[:-1]) + " or " + choices[-1]
+
+    def read(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(listed)
+        return text.lower()
+
+    return Kind(listed, read)
+
+
+_ON = {"1", "true", "yes", "on"}
+_OFF = {"0", "false", "no", "off"}
+
+
+def flag() -> Kind:
+    def read(text: str) -> bool:
+        if text.lower() not in _ON | _OFF:
+            raise ValueError("on or off")
+        return text.lower() in _ON
+
+    return Kind("on or off", read)
+
+
+def limit(maximum: int) -> Kind:
+    """A whole number from 1, or `none` (also `0`) for no limit."""
+    number = whole(0, maximum)
+
+    def read(text: str) -> int | None:
+        if text.lower() == "none":
+            return None
+        try:
+            value = number.read(text)
+        except ValueError:
+            raise ValueError(f"a whole number up to {maximum:,}, or none") from None
+        return value if isinstance(value, int) and value > 0 else None
+
+    return Kind(f"1 … {maximum:,}, or none", read)
+
+
+def text(label: str, pattern: str = r"\S+") -> Kind:
+    def read(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(label)
+        return value
+
+    return Kind(label, read)
+
+
+def token() -> Kind:
+    """A bearer token: RFC 6750's characters, and enough of them not to be guessed."""
+
+    def read(value: str) -> Secret:
+        if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", value) or len(value) < 16:
+            raise ValueError(
+                "at least 16 characters out of letters, digits and - . _ ~ + / ="
+                " (openssl rand -hex 32 makes one)"
+            )
+        return Secret(value)
+
+    return Kind("16 or more characters", read, secret=True)
+
+
+def path() -> Kind:
+    return Kind("a path", lambda value: Path(value).expanduser())
+
+
+def paths() -> Kind:
+    return Kind("paths, comma-separated", lambda v: tuple(Path(p).expanduser() for p in _split(v)))
+
+
+def words(label: str, pattern: str) -> Kind:
+    def read(value: str) -> tuple[str, ...]:
+        found = _split(value)
+        if any(not re.fullmatch(pattern, word) for word in found):
+            raise ValueError(label)
+        return found
+
+    return Kind(label, read)
+
+
+def _url(value: str, schemes: tuple[str, ...]) -> Secret:
+    wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(wanted) from None
+    if parts.scheme not in schemes or not (parts.hostname or parts.query or parts.path):
+        raise ValueError(wanted)
+    return Secret(value)
+
+
+def url(*schemes: str) -> Kind:
+    """An address that may carry a password or an access key."""
+    label = " or ".join(f"{scheme}://…" for scheme in schemes)
+    return Kind(label, lambda value: _url(value, schemes), secret=True)
+
+
+def urls(*schemes: str) -> Kind:
+    label = " or ".join(f"{scheme}://…" for scheme in schemes) + ", comma-separated"
+    return Kind(label, lambda v: tuple(_url(one, schemes) for one in _split(v)), secret=True)
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
