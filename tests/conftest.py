@@ -26,10 +26,10 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def fill_template(url: str) -> None:
+async def fill_template(url: str) -> None:
     """Makes in the database at `url` what every test's database starts with: fairlead's tables.
 
-    Called once per test process. Nothing to make yet: the store's migrations go here.
+    Runs once per test process. Nothing to make yet: the store's migrations go here.
     """
 
 
@@ -47,7 +47,7 @@ def postgres_template(postgres_server: Server, worker_id: str) -> Iterator[str]:
     """The name of the database that `postgres_url` copies. A server may be shared by processes."""
     name = f"{TEMPLATE}_{worker_id}_{os.getpid()}"
     servers.run_sql(postgres_server.url, f"CREATE DATABASE {name}")
-    fill_template(servers.url_of_database(postgres_server.url, name))
+    servers.run_apart(fill_template(servers.url_of_database(postgres_server.url, name)))
     yield name
     servers.run_sql(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -68,7 +68,7 @@ def postgres_url(postgres_server: Server, postgres_template: str) -> Iterator[st
 def own_postgres() -> Iterator[Server]:
     """A PostgreSQL for this test alone, which may kill and restart it. Its database is filled."""
     with servers.start_postgres(own=True) as server:
-        fill_template(server.url)
+        servers.run_apart(fill_template(server.url))
         yield server
 
 

@@ -24,7 +24,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,8 +286,13 @@ def run_sql(url: str, *statements: str) -> None:
         finally:
             await connection.close()
 
+    run_apart(run())
+
+
+def run_apart(work: Coroutine[object, object, None]) -> None:
+    """Runs a coroutine to its end on an event loop of its own, in a thread of its own."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, run()).result()
+        thread.submit(asyncio.run, work).result()
 
 
 def url_of_database(url: str, database: str) -> str:
