@@ -42,6 +42,7 @@ class Progress(msgspec.Struct, gc=False):
     last_sent_ms: int | None = None
     sends: int = 0
     last_asked_ms: int | None = None
+    asks: int = 0
     last_proof_ms: int | None = None
     # The last answer; None is no proof of anything (rule 16).
     status: SignatureStatus | None = None

@@ -1,1 +1,1 @@
-"""The processes that claim orders and carry them out."""
+"""Workers: claim orders, drive each to its end, and let go of nothing that may still land."""

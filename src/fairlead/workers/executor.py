@@ -1,0 +1,82 @@
+"""The executor: asks the pure core for the next action of one order, performs it, stores what came.
+
+It decides nothing. Attempts are made in `attempting` and brought to their end in `landing`; here is
+the loop from action to action, and what to do when somebody else changed the order or a part does
+not answer.
+"""
+
+import structlog
+
+from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
+from fairlead.orders import execution
+from fairlead.orders.execution import AwaitFinality, Commit, Done, FindRoute, Land
+from fairlead.orders.model import Claimed
+from fairlead.workers import attempting, landing
+from fairlead.workers.places import Place
+from fairlead.workers.work import Work, Workbench
+
+log = structlog.get_logger("fairlead.worker")
+
+STORE_RETRY_S = 0.5
+"""Wait before asking a store again that did not answer."""
+
+BUG_RETRY_S = 5.0
+"""Wait before driving an order again after an error nobody foresaw; it stays visible in the log."""
+
+
+async def drive(bench: Workbench, claimed: Claimed, place: Place) -> Work | None:
+    """Work on an order until it awaits finality (the work comes back) or is no longer ours."""
+    work = Work(claimed.order, claimed.attempts, place)
+    try:
+        return await _drive(bench, work)
+    finally:
+        place.release()
+
+
+async def _drive(bench: Workbench, work: Work) -> Work | None:
+    while True:
+        try:
+            if work.order.order_id in bench.changed and not await bench.reload(work):
+                return None
+            action = _next(bench, work)
+            if isinstance(action, Done):
+                return None
+            if isinstance(action, AwaitFinality):
+                return work
+            await _perform(bench, work, action)
+        except (Fenced, WriteOutcomeUnknown, Unavailable, Overloaded) as error:
+            if not await _recover(bench, work, str(error)):
+                return None
+        except Exception as error:
+            bench.bugs += 1
+            log.exception("order_error", order_id=work.order.order_id)
+            await bench.parts.clock.sleep(BUG_RETRY_S)
+            if not await _recover(bench, work, type(error).__name__):
+                return None
+
+
+def _next(bench: Workbench, work: Work) -> execution.Action:
+    if work.order.owner is None:
+        return Done()
+    return execution.next_action(work.order, work.attempts, bench.now_ms(), bench.settings.retry)
+
+
+async def _perform(bench: Workbench, work: Work, action: Commit | FindRoute | Land) -> None:
+    match action:
+        case Commit(change):
+            await bench.commit(work, change)
+        case FindRoute(replaces):
+            await work.place.regain(bench.places)
+            await attempting.attempt(bench, work, replaces)
+        case Land(attempt, sending):
+            await landing.land(bench, work, attempt, sending)
+
+
+async def _recover(bench: Workbench, work: Work, error: str) -> bool:
+    """After a write that was refused or whose outcome is unknown: believe only the store."""
+    while True:
+        try:
+            return await bench.reload(work)
+        except Unavailable:
+            log.warning("store_unavailable", order_id=work.order.order_id, error=error)
+            await bench.parts.clock.sleep(STORE_RETRY_S)

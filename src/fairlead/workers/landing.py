@@ -1,0 +1,176 @@
+"""Landing one attempt: performs the steps that `solana.landing` names, and feeds the answers
+back."""
+
+import structlog
+from solders.pubkey import Pubkey
+
+from fairlead.errors import Unavailable
+from fairlead.orders import execution
+from fairlead.orders.execution import Failure
+from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
+from fairlead.ports import Chain, LandedTransaction
+from fairlead.solana import program_errors
+from fairlead.solana.fill import FillMismatch, fill_of
+from fairlead.solana.landing import (
+    Ask,
+    Confirmed,
+    DeathEvidence,
+    LandingPolicy,
+    Progress,
+    Prove,
+    Send,
+    Settled,
+    Wait,
+    death_height,
+    judge,
+    next_step,
+)
+from fairlead.venues.venue import ErrorClass
+from fairlead.workers.work import Work, Workbench
+
+log = structlog.get_logger("fairlead.landing")
+
+
+async def land(bench: Workbench, work: Work, attempt: Attempt, sending: bool) -> None:
+    """Bring a stored attempt to `confirmed` or to its proven end, and store which."""
+    parts, policy = bench.parts, bench.settings.landing
+    progress = work.progress_for(attempt)
+    progress.sending = sending
+    heard_at_ms = bench.now_ms()
+    while work.order.order_id not in bench.changed:
+        now_ms = bench.now_ms()
+        if _expired(work.order, now_ms, progress):
+            # The core says what an expiry in flight means.
+            return
+        try:
+            step = next_step(attempt, progress, now_ms, policy)
+            match step:
+                case Confirmed(slot):
+                    if await _confirm(bench, work, attempt, slot):
+                        return
+                    progress.status = None
+                    await parts.clock.sleep(policy.poll_ms / 1000)
+                case Settled():
+                    await _settle(bench, work, attempt, step)
+                    return
+                case Wait(milliseconds, proof_only):
+                    if proof_only:
+                        work.place.release()
+                    await parts.chain.wait_for_signature(attempt.signature, milliseconds / 1000)
+                case Send() | Ask() | Prove():
+                    settled = await _perform(parts.chain, attempt, progress, step, now_ms, policy)
+                    heard_at_ms = now_ms
+                    if settled is not None:
+                        await _settle(bench, work, attempt, settled)
+                        return
+        except Unavailable as error:
+            if error.part != "chain":
+                raise
+            if now_ms - heard_at_ms >= policy.tell_unknown_after_ms:
+                # Unknown stays unknown, and visible (rule 18).
+                work.place.release()
+                heard_at_ms = now_ms
+                await bench.commit(work, execution.still_proving(work.order, str(error), now_ms))
+            await parts.clock.sleep(policy.poll_ms / 1000)
+
+
+def _expired(order: Order, now_ms: int, progress: Progress) -> bool:
+    expires_at = order.terms.expires_at_ms
+    return progress.sending and expires_at is not None and expires_at <= now_ms
+
+
+async def _perform(
+    chain: Chain,
+    attempt: Attempt,
+    progress: Progress,
+    step: Send | Ask | Prove,
+    now_ms: int,
+    policy: LandingPolicy,
+) -> Settled | None:
+    match step:
+        case Send():
+            # Whatever the answer: unknown, never failed (rule 8). Ask next.
+            await chain.send(attempt.raw)
+            progress.last_sent_ms, progress.sends = now_ms, progress.sends + 1
+            progress.last_asked_ms = None
+        case Ask():
+            progress.last_asked_ms = now_ms
+            (progress.status,) = await chain.signature_statuses((attempt.signature,))
+            progress.asks += 1
+            # The first answer mostly says it all; only later does the height matter.
+            if progress.status is None and progress.asks > 1:
+                info = await chain.epoch_info("confirmed")
+                progress.confirmed_height = max(progress.confirmed_height, info.block_height)
+        case Prove():
+            progress.last_proof_ms = now_ms
+            return await _prove(chain, attempt, progress, policy.max_blockhash_window)
+    return None
+
+
+async def _prove(chain: Chain, attempt: Attempt, progress: Progress, window: int) -> Settled | None:
+    """Gather evidence in the order of rules 14 and 15; stop as soon as it is judged."""
+    before = await chain.epoch_info("finalized")
+    if before.block_height < death_height(attempt, window):
+        return None
+    latch_present: bool | None = None
+    if attempt.latch_address is not None:
+        latch = Pubkey.from_string(attempt.latch_address)
+        read = await chain.accounts((latch,), "finalized", min_context_slot=before.slot)
+        latch_present = latch in read.accounts
+        if not latch_present:
+            return judge(attempt, DeathEvidence(before, latch_present=False), window)
+    (status,) = await chain.signature_statuses((attempt.signature,), search_history=True)
+    progress.status = status
+    after = await chain.epoch_info("finalized")
+    first = await chain.first_available_block()
+    evidence = DeathEvidence(before, latch_present, status, True, after, first)
+    return judge(attempt, evidence, window)
+
+
+async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) -> bool:
+    """Read the provisional fill and store it; False when the node does not show the transaction
+    yet."""
+    landed = await bench.parts.chain.transaction(attempt.signature, "confirmed")
+    if landed is None or landed.error is not None:
+        return False
+    in_atoms, out_atoms = fill_amounts(landed, work.order, attempt)
+    now_ms = bench.now_ms()
+    change = execution.confirmed(work.order, attempt, in_atoms, out_atoms, slot, now_ms)
+    await bench.commit(work, change)
+    return True
+
+
+def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> tuple[int, int]:
+    """Atoms in and out as the chain moved them (rule 20), never the quote."""
+    try:
+        fill = fill_of(
+            landed,
+            order.terms.wallet,
+            attempt.legs,
+            latch_address=attempt.latch_address,
+            tip_lamports=attempt.tip_lamports,
+        )
+    except FillMismatch as mismatch:
+        # It did swap; the vaults' word stands, and somebody should look.
+        log.error("fill_mismatch", order_id=order.order_id, why=mismatch.why, **mismatch.facts)
+        return mismatch.facts["vault_in_atoms"], mismatch.facts["vault_out_atoms"]
+    return fill.amount_in_atoms, fill.amount_out_atoms
+
+
+async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settled) -> None:
+    """Store a proven end that is not a fill."""
+    parts, order = bench.parts, work.order
+    if settled.state is AttemptState.DEAD:
+        now_ms = bench.now_ms()
+        await bench.commit(work, execution.attempt_died(order, attempt, now_ms))
+        return
+    assert settled.error is not None
+    landed = await parts.chain.transaction(attempt.signature, "finalized")
+    failure = program_errors.failure_of(settled.error, landed.logs if landed else ())
+    known = (AttemptSettled(attempt.signature, settled.state, settled.slot, settled.error),)
+    now_ms, retry = bench.now_ms(), bench.settings.retry
+    if failure.latch_taken:
+        await bench.commit(work, execution.latch_taken(order, now_ms, retry, known))
+        return
+    why = Failure(failure.code, failure.reason, failure.error_class is ErrorClass.TERMINAL)
+    await bench.commit(work, execution.round_failed(order, why, now_ms, retry, known))

@@ -1,0 +1,94 @@
+"""What the hands of a worker hold: the ports, the settings, and each order as last stored."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from fairlead.orders import execution
+from fairlead.orders.model import Attempt, Change, Order
+from fairlead.orders.retry import RetryPolicy
+from fairlead.ports import Chain, Clock, Pools, Store, Wallet
+from fairlead.solana.landing import LandingPolicy, Progress
+from fairlead.workers.places import Place, Places
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True):
+    """What the operator may set about execution."""
+
+    retry: RetryPolicy = RetryPolicy()
+    landing: LandingPolicy = LandingPolicy()
+    latch: bool = True
+    # Percentile of recently paid priority fees to pay ourselves.
+    priority_fee_percentile: int = 50
+    # Cap on the price per compute unit.
+    max_compute_unit_price_micro_lamports: int = 1_000_000
+
+
+class Work(msgspec.Struct):
+    """One order in this worker's hands, as last stored."""
+
+    order: Order
+    attempts: tuple[Attempt, ...]
+    place: Place
+    # What this process knows of the live attempt; lost in a crash, and not missed.
+    progress: Progress = msgspec.field(default_factory=Progress)
+    progress_of: str = ""
+
+    def progress_for(self, attempt: Attempt) -> Progress:
+        """The progress of this attempt, fresh for a new one."""
+        if self.progress_of != attempt.signature:
+            self.progress, self.progress_of = Progress(), attempt.signature
+        return self.progress
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """The ports an executor works through."""
+
+    store: Store
+    chain: Chain
+    pools: Pools
+    wallet: Wallet
+    clock: Clock
+
+
+class Workbench:
+    """One worker's ports and settings, and the only way it writes an order.
+
+    `changed` holds the ids of orders that somebody else wrote to (a cancel): read them again.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        places: Places,
+        settings: ExecutorSettings,
+        owner: Callable[[], str],
+    ) -> None:
+        self.parts = parts
+        self.places = places
+        self.settings = settings
+        self.changed: set[str] = set()
+        # Errors nobody foresaw, for the metrics.
+        self.bugs = 0
+        self._owner = owner
+
+    def now_ms(self) -> int:
+        """The wall clock, for liveness and for the times that events carry."""
+        return self.parts.clock.now_ms()
+
+    async def commit(self, work: Work, change: Change) -> None:
+        """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
+        sequence = await self.parts.store.apply(change)
+        work.order = execution.applied(work.order, change, sequence)
+        work.attempts = execution.settle(work.attempts, change)
+
+    async def reload(self, work: Work) -> bool:
+        """Read the order again; False when it is not ours any more."""
+        order_id = work.order.order_id
+        self.changed.discard(order_id)
+        order = await self.parts.store.order(order_id)
+        if order is None or order.owner != self._owner():
+            return False
+        work.order = order
+        work.attempts = await self.parts.store.attempts(order_id)
+        return True

@@ -1,0 +1,232 @@
+"""A worker: claims orders as places come free, keeps its lease, and takes over what dead workers
+left.
+
+Any number of them run beside each other, in one process or many. Recovery is the normal path: an
+order
+whose worker died is adopted and driven on from what is stored.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from fairlead.errors import FairleadError
+from fairlead.orders.model import Claimed
+from fairlead.orders.model import EventType as E
+from fairlead.ports import Bus, Committed, Signal
+from fairlead.workers import executor
+from fairlead.workers.places import Place, Places
+from fairlead.workers.settler import Settler
+from fairlead.workers.work import ExecutorSettings, Parts, Work, Workbench
+
+log = structlog.get_logger("fairlead.worker")
+
+ADOPT_BATCH = 256
+"""Orders taken over at a time."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """What the operator may set about a worker."""
+
+    execution: ExecutorSettings = ExecutorSettings()
+    # Orders between claim and `confirmed` at a time.
+    concurrency: int = 64
+    lease_ms: int = 10_000
+    heartbeat_ms: int = 2_000
+    # How often to look for dead workers, orphans and cancels.
+    watch_ms: int = 250
+    # How often to look for work though nothing said that there is any.
+    idle_poll_ms: int = 1_000
+    # How often to ask about finality.
+    settle_poll_ms: int = 400
+    # How long a graceful stop waits for orders on their way to `confirmed`.
+    stop_grace_s: float = 10.0
+
+
+class Worker:
+    """One worker. `run` until cancelled or stopped; `stop` finishes or hands over what runs."""
+
+    def __init__(self, parts: Parts, bus: Bus, settings: WorkerSettings) -> None:
+        self.owner = parts.clock.new_id()
+        self.settings = settings
+        self.places = Places(settings.concurrency)
+        self.bench = Workbench(parts, self.places, settings.execution, lambda: self.owner)
+        self.settler = Settler(self.bench, settings.settle_poll_ms, self._land_again)
+        self.ready = asyncio.Event()
+        self._parts = parts
+        self._bus = bus
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._driving: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def driving(self) -> int:
+        """Orders in this worker's hands, those that await finality not counted."""
+        return len(self._driving)
+
+    async def run(self) -> None:
+        """Work until `stop`, then let go of everything."""
+        unsubscribe = self._bus.subscribe(self._heard)
+        try:
+            await self._register()
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(self._forever(body), name=name)
+                    for name, body in (
+                        ("claim", self._claim_once),
+                        ("lease", self._renew_once),
+                        ("watch", self._watch_once),
+                    )
+                ]
+                loops.append(group.create_task(self.settler.run(), name="settle"))
+                self.ready.set()
+                await self._stopping.wait()
+                await self._finish()
+                for loop in loops:
+                    loop.cancel()
+        finally:
+            self.ready.clear()
+            unsubscribe()
+            await self._hand_over()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what runs is finished or handed over."""
+        self._stopping.set()
+        self._wake.set()
+
+    # --- loops ---
+
+    async def _forever(self, body: Callable[[], Awaitable[None]]) -> None:
+        """Repeat; a part that does not answer is asked again."""
+        while True:
+            try:
+                await body()
+            except FairleadError as error:
+                log.warning("worker_waits", error=str(error), code=error.code)
+                await self._parts.clock.sleep(self.settings.watch_ms / 1000)
+
+    async def _claim_once(self) -> None:
+        if self._stopping.is_set():
+            await asyncio.Event().wait()
+        if self.places.free == 0:
+            self.places.freed.clear()
+            await self.places.freed.wait()
+            return
+        self._wake.clear()
+        asked = self.places.free
+        claimed = await self._parts.store.claim(self.owner, asked, self.bench.now_ms())
+        for each in claimed:
+            # A regained place may have been taken meanwhile: then this one waits for the next.
+            place = self.places.take() if self.places.free else Place(None)
+            self._start(each, place)
+        if len(claimed) < asked:
+            await self._sleep_until_work()
+
+    async def _sleep_until_work(self) -> None:
+        due_ms = await self._parts.store.next_due_ms()
+        idle_ms = self.settings.idle_poll_ms
+        wait_ms = idle_ms if due_ms is None else min(max(due_ms - self.bench.now_ms(), 1), idle_ms)
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _renew_once(self) -> None:
+        await self._parts.clock.sleep(self.settings.heartbeat_ms / 1000)
+        until_ms = self.bench.now_ms() + self.settings.lease_ms
+        if not await self._parts.store.renew_lease(self.owner, until_ms):
+            log.warning("declared_dead", owner=self.owner)
+            await self._drop_everything()
+            await self._register()
+
+    async def _watch_once(self) -> None:
+        """Free what dead workers held, adopt orphans, hear of cancels that other processes
+        wrote."""
+        dead = await self._parts.store.release_dead_workers(self.bench.now_ms())
+        if dead:
+            log.warning("took_over", workers=dead)
+            self._wake.set()
+        await self._adopt()
+        for order_id in await self._parts.store.cancelling(self.owner):
+            if order_id in self._driving:
+                self._notice(order_id)
+        await self._parts.clock.sleep(self.settings.watch_ms / 1000)
+
+    async def _adopt(self) -> None:
+        while not self._stopping.is_set():
+            orphans = await self._parts.store.adopt(self.owner, ADOPT_BATCH, self.bench.now_ms())
+            for orphan in orphans:
+                self._start(orphan, Place(None))
+            if len(orphans) < ADOPT_BATCH:
+                return
+
+    # --- orders ---
+
+    def _start(self, claimed: Claimed, place: Place) -> None:
+        order_id = claimed.order.order_id
+        assert order_id not in self._driving, "an order is driven by one task"
+        self.settler.drop(order_id)
+        task = asyncio.get_running_loop().create_task(self._drive(claimed, place))
+        self._driving[order_id] = task
+
+    async def _drive(self, claimed: Claimed, place: Place) -> None:
+        order_id = claimed.order.order_id
+        try:
+            work = await executor.drive(self.bench, claimed, place)
+            if work is not None:
+                self.settler.add(work)
+        finally:
+            self._driving.pop(order_id, None)
+            self.bench.changed.discard(order_id)
+
+    def _land_again(self, work: Work) -> None:
+        self._start(Claimed(work.order, work.attempts), Place(None))
+
+    def _notice(self, order_id: str) -> None:
+        """Somebody else wrote this order: its task reads it again at the next step."""
+        self.bench.changed.add(order_id)
+
+    def _heard(self, signal: Signal) -> None:
+        if signal.work:
+            self._wake.set()
+        if isinstance(signal, Committed):
+            for event in signal.events:
+                if event.type in (E.CANCEL_REQUESTED, E.CANCELLED) and (
+                    event.order_id in self._driving
+                ):
+                    self._notice(event.order_id)
+
+    # --- beginning and end ---
+
+    async def _register(self) -> None:
+        self.owner = self._parts.clock.new_id()
+        until_ms = self.bench.now_ms() + self.settings.lease_ms
+        await self._parts.store.register_worker(self.owner, until_ms)
+
+    async def _finish(self) -> None:
+        """Let what holds a place come to `confirmed`, within the grace."""
+        try:
+            async with asyncio.timeout(self.settings.stop_grace_s):
+                while self.places.free < self.places.size:
+                    self.places.freed.clear()
+                    await self.places.freed.wait()
+        except TimeoutError:
+            log.info("hands_over", orders=len(self._driving))
+
+    async def _drop_everything(self) -> None:
+        tasks = list(self._driving.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.settler.clear()
+
+    async def _hand_over(self) -> None:
+        await self._drop_everything()
+        try:
+            await self._parts.store.release_worker(self.owner, self.bench.now_ms())
+        except FairleadError as error:
+            # The lease will run out, and others take over then.
+            log.warning("not_released", error=str(error))
