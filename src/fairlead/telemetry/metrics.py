@@ -1,0 +1,150 @@
+"""Everything fairlead counts, in one object with a registry of its own.
+
+Hot paths keep the child they update (`self._accepted = metrics.accepts.child("accepted")`).
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from fairlead import __version__
+from fairlead.orders.lifecycle import is_last
+from fairlead.orders.model import EventType as E
+from fairlead.orders.model import OrderStatus, StoredEvent
+from fairlead.telemetry.instruments import Count, Families, Family, Level, Spread
+
+SECONDS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
+)  # fmt: skip
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+# Where each stage begins: the event before, in a round that went straight on.
+_STAGES = {
+    E.CLAIMED: (E.ACCEPTED, "accept_to_claimed"),
+    E.ROUTED: (E.CLAIMED, "claimed_to_routed"),
+    E.SUBMITTED: (E.ROUTED, "routed_to_submitted"),
+    E.CONFIRMED: (E.SUBMITTED, "submitted_to_confirmed"),
+    E.FINALIZED: (E.CONFIRMED, "confirmed_to_finalized"),
+}
+_WHOLE = "accept_to_confirmed"
+# Orders whose stages are being timed; beyond it the timing of all starts over.
+MAX_TIMED_ORDERS = 200_000
+
+
+class Metrics:
+    """One per process. Updated on the event loop's thread only."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        families = Families()
+        self.registry.register(families)
+
+        def counts(name: str, meaning: str, *labels: str) -> Family[Count]:
+            return families.add(Family(Count, f"fairlead_{name}", meaning, labels))
+
+        def levels(name: str, meaning: str, *labels: str) -> Family[Level]:
+            return families.add(Family(Level, f"fairlead_{name}", meaning, labels))
+
+        def spreads(
+            name: str, bounds: tuple[float, ...], meaning: str, *labels: str
+        ) -> Family[Spread]:
+            return families.add(Family(lambda: Spread(bounds), f"fairlead_{name}", meaning, labels))
+
+        self.accepts = counts(
+            "accepts",
+            "Answers to new orders: accepted, replayed, rejected, conflict, overloaded, …",
+            "outcome",
+        )
+        self.events = counts("order_events", "Events of orders as committed", "event", "status")
+        self.stages = spreads("stage_seconds", SECONDS, "Time an order took for a stage", "stage")
+        self.rounds = counts("rounds_failed", "Rounds that ended without a fill", "reason")
+        self.attempts = counts(
+            "attempts",
+            "Attempts: stored, replaced, succeeded, errored, dead",
+            "outcome",
+        )
+        self.queue_waiting = levels("queue_waiting_orders", "Orders that wait and are due").child()
+        self.queue_oldest = levels(
+            "queue_oldest_age_seconds", "Age of the oldest order that waits and is due"
+        ).child()
+        self.workers = levels("workers_alive", "Workers whose lease is alive").child()
+        self.in_hand = levels("orders_in_hand", "Orders this process's workers hold").child()
+        self.flush_writes = spreads(
+            "flush_writes", SIZES, "Writes that one commit of the store took along"
+        ).child()
+        self.flush_seconds = spreads("flush_seconds", SECONDS, "Time one commit took").child()
+        self.sockets = levels("sockets", "Sockets and event streams open now").child()
+        self.slow_readers = counts(
+            "slow_readers", "Sockets closed because they read too slowly"
+        ).child()
+        self.resends = counts("resends", "Sends of bytes that had been sent before").child()
+        self.proving_unknown = levels(
+            "proving_unknown_orders", "Orders that wait for a proof the chain does not give"
+        ).child()
+        self._build = levels("build", "1, with what runs", "version", "chain", "store")
+        self._refreshers: list[Callable[[], Awaitable[None]]] = []
+        self._event_counts: dict[tuple[E, OrderStatus], Count] = {}
+        self._stage_of = {e: (before, self.stages.child(n)) for e, (before, n) in _STAGES.items()}
+        self._whole = self.stages.child(_WHOLE)
+        # Order id -> time of acceptance (None: elsewhere), last event, its time.
+        self._timed: dict[str, tuple[int | None, E, int]] = {}
+
+    def describe(self, chain: str, store: str) -> None:
+        """Say once what runs here."""
+        self._build.child(__version__, chain, store).set(1)
+
+    def set_queue(self, waiting: int, oldest_age_s: float, workers: int) -> None:
+        self.queue_waiting.set(waiting)
+        self.queue_oldest.set(oldest_age_s)
+        self.workers.set(workers)
+
+    def before_render(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Await `refresh` before each scrape: for levels such as the queue's."""
+        self._refreshers.append(refresh)
+
+    async def render(self) -> bytes:
+        """The exposition. A refresher that raises leaves its levels as they were."""
+        for refresh in self._refreshers:
+            try:
+                await refresh()
+            except Exception:  # noqa: S112 - a scrape must work while the store is down
+                continue
+        return generate_latest(self.registry)
+
+    def committed(self, events: Iterable[StoredEvent]) -> None:
+        """Count events and time stages; for a listener that sees this process's commits."""
+        for event in events:
+            key = (event.type, event.status)
+            count = self._event_counts.get(key)
+            if count is None:
+                count = self._event_counts[key] = self.events.child(event.type, event.status)
+            count.value += 1
+            self._time(event)
+
+    def _time(self, event: StoredEvent) -> None:
+        type, at_ms, order_id = event.type, event.at_ms, event.order_id
+        accepted_ms, last, last_ms = self._timed.pop(order_id, (None, None, 0))
+        stage = self._stage_of.get(type)
+        if stage is not None and stage[0] is last:
+            stage[1].observe((at_ms - last_ms) / 1_000)
+        if type is E.ACCEPTED:
+            accepted_ms = at_ms
+        elif type is E.RESTED:
+            # It may rest for days: what follows is not the engine's delay.
+            accepted_ms = None
+        elif type is E.CONFIRMED and accepted_ms is not None:
+            self._whole.observe((at_ms - accepted_ms) / 1_000)
+            # Once an order: a fork may confirm it again.
+            accepted_ms = None
+        if is_last(type):
+            return
+        if len(self._timed) >= MAX_TIMED_ORDERS:
+            # Mostly orders that another process went on with; a few that are in flight lose a sample.
+            self._timed.clear()
+        self._timed[order_id] = (accepted_ms, type, at_ms)
