@@ -8,12 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 # More label values than this come from outside (a reason nobody foresaw): they share one.
@@ -25,6 +20,7 @@ class Count:
     """Grows."""
 
     __slots__ = ("value",)
+    exposed_as = "counter"
 
     def __init__(self) -> None:
         self.value = 0
@@ -32,11 +28,15 @@ class Count:
     def inc(self, by: int = 1) -> None:
         self.value += by
 
+    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+        metric.add_sample(f"{metric.name}_total", labels, self.value)
+
 
 class Level:
     """Goes up and down."""
 
     __slots__ = ("value",)
+    exposed_as = "gauge"
 
     def __init__(self) -> None:
         self.value: float = 0
@@ -50,11 +50,15 @@ class Level:
     def dec(self, by: float = 1) -> None:
         self.value -= by
 
+    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+        metric.add_sample(metric.name, labels, self.value)
+
 
 class Spread:
     """How often which size was seen. `bounds` are inclusive upper ends, ascending."""
 
     __slots__ = ("bounds", "counts", "sum")
+    exposed_as = "histogram"
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
@@ -65,13 +69,15 @@ class Spread:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
-    def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts by upper end, as the exposition format has them."""
-        seen, result = 0, []
-        for bound, count in zip([*self.bounds, float("inf")], self.counts, strict=True):
+    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+        """The exposition has cumulative counts by upper end."""
+        seen = 0
+        ends = [*(repr(float(bound)) for bound in self.bounds), "+Inf"]
+        for end, count in zip(ends, self.counts, strict=True):
             seen += count
-            result.append(("+Inf" if bound == float("inf") else repr(float(bound)), float(seen)))
-        return result
+            metric.add_sample(f"{metric.name}_bucket", {**labels, "le": end}, seen)
+        metric.add_sample(f"{metric.name}_sum", labels, self.sum)
+        metric.add_sample(f"{metric.name}_count", labels, seen)
 
 
 T = TypeVar("T", Count, Level, Spread)
@@ -88,6 +94,7 @@ class Family(Generic[T]):
         self.labels = tuple(labels)
         self.children: dict[tuple[str, ...], T] = {}
         self._make: Callable[[], T] = make
+        self._exposed_as = make().exposed_as
 
     def child(self, *values: str) -> T:
         found = self.children.get(values)
@@ -100,20 +107,10 @@ class Family(Generic[T]):
 
     def metric(self) -> Metric:
         """The family as it stands, for the exposition."""
-        counters = CounterMetricFamily(self.name, self.meaning, labels=self.labels)
-        gauges = GaugeMetricFamily(self.name, self.meaning, labels=self.labels)
-        spreads = HistogramMetricFamily(self.name, self.meaning, labels=self.labels)
-        for values, one in self.children.items():
-            if isinstance(one, Spread):
-                spreads.add_metric(values, one.buckets(), one.sum)
-            elif isinstance(one, Level):
-                gauges.add_metric(values, one.value)
-            else:
-                counters.add_metric(values, one.value)
-        kind = self._make()
-        if isinstance(kind, Spread):
-            return spreads
-        return gauges if isinstance(kind, Level) else counters
+        metric = Metric(self.name, self.meaning, self._exposed_as)
+        for values, child in self.children.items():
+            child.add_to(metric, dict(zip(self.labels, values, strict=True)))
+        return metric
 
 
 class Families(Collector):

@@ -145,6 +145,6 @@ class Metrics:
         if is_last(type):
             return
         if len(self._timed) >= MAX_TIMED_ORDERS:
-            # Mostly orders that another process went on with; a few that are in flight lose a sample.
+            # Mostly orders that another process went on with; a few in flight lose a sample.
             self._timed.clear()
         self._timed[order_id] = (accepted_ms, type, at_ms)
