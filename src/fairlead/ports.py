@@ -260,6 +260,15 @@ class Simulation(msgspec.Struct, frozen=True, gc=False):
     compute_units: int
 
 
+class AddressSignature(msgspec.Struct, frozen=True, gc=False):
+    """A transaction that named an address."""
+
+    signature: str
+    slot: int
+    # JSON of the error, None for success.
+    error: str | None
+
+
 class SendOutcome(msgspec.Struct, frozen=True, gc=False):
     """What an endpoint said to a send. Anything but `accepted` means unknown, never failed (rule
     8)."""
@@ -306,6 +315,21 @@ class Chain(Protocol):
         ...
 
     async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None: ...
+    async def signatures_for_address(
+        self,
+        address: Pubkey,
+        *,
+        limit: int = 1_000,
+        before: str | None = None,
+        until: str | None = None,
+        commitment: str = "finalized",
+    ) -> tuple[AddressSignature, ...]:
+        """Transactions that name the address, newest first, strictly between `until` and `before`.
+
+        At most 1,000; only as far back as the endpoint's history goes.
+        """
+        ...
+
     async def first_available_block(self) -> int: ...
     async def rent_minimum(self, space: int) -> int:
         """Lamports that make an account of this size rent-exempt."""

@@ -28,3 +28,5 @@ class LandedTransaction(msgspec.Struct, frozen=True, gc=False):
     post_tokens: tuple[TokenBalance, ...]
     logs: tuple[str, ...]
     compute_units: int
+    # Its wire bytes.
+    raw: bytes = b""
