@@ -1,1 +1,5 @@
 """Where orders are kept: SQLite and PostgreSQL behind one port."""
+
+from fairlead.store.sqlite import SqliteStore
+
+__all__ = ["SqliteStore"]

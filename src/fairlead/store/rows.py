@@ -1,0 +1,209 @@
+"""Between the values of `orders.model` and the columns of the tables, for both databases."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fairlead.errors import Rejected
+from fairlead.orders.model import (
+    Attempt,
+    AttemptState,
+    EventType,
+    Leg,
+    NewOrder,
+    Order,
+    OrderFilter,
+    OrderStatus,
+    OrderTerms,
+    StoredEvent,
+)
+from fairlead.ports import OrderPage
+
+Row = Sequence[Any]
+
+MAX_U64 = 2**64 - 1
+
+_encode = msgspec.json.Encoder().encode
+_terms = msgspec.json.Decoder(OrderTerms)
+_legs = msgspec.json.Decoder(tuple[Leg, ...])
+_reservations = msgspec.json.Decoder(tuple[tuple[str, str, str], ...])
+# Looking a member up by value costs a third of calling the enum.
+_STATUSES = {str(status): status for status in OrderStatus}
+_TYPES = {str(type): type for type in EventType}
+_STATES = {str(state): state for state in AttemptState}
+
+
+def terms_row(order: NewOrder) -> tuple[Any, ...]:
+    """The columns of `terms`, in the order of the insert statements."""
+    terms = order.terms
+    return (
+        order.order_id,
+        order.principal,
+        order.idempotency_key,
+        order.request_hash,
+        order.secret,
+        terms.user_id,
+        terms.wallet,
+        terms.wallet_address,
+        str(terms.type),
+        _encode(terms).decode(),
+        encode_reservations(order),
+        order.created_at_ms,
+    )
+
+
+def encode_reservations(order: NewOrder) -> str | None:
+    """[[wallet, asset, atoms as text], …]: what exactly is given back when the order ends."""
+    if not order.reservations:
+        return None
+    return _encode([(r.wallet, r.asset, str(r.atoms)) for r in order.reservations]).decode()
+
+
+def decode_reservations(text: str | None) -> list[tuple[str, str, int]]:
+    if text is None:
+        return []
+    return [(wallet, asset, int(atoms)) for wallet, asset, atoms in _reservations.decode(text)]
+
+
+def u64_text(value: int | None) -> str | None:
+    """Atoms as text: u64 does not fit a signed 64-bit column."""
+    if value is None:
+        return None
+    assert 0 <= value <= MAX_U64, value
+    return str(value)
+
+
+def order_of(row: Row) -> Order:
+    """An order from the columns of `-- order columns` in the .sql files."""
+    return Order(
+        row[0],
+        row[1],
+        _terms.decode(row[2]),
+        row[3],
+        _STATUSES[row[4]],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        None if row[11] is None else int(row[11]),
+        row[12],
+        bool(row[13]),
+        row[14],
+        row[15],
+        None if row[16] is None else int(row[16]),
+        row[17],
+        row[18],
+        row[19],
+    )
+
+
+def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
+    """The columns of `attempts`, in the order of the struct."""
+    return (
+        attempt.signature,
+        attempt.order_id,
+        attempt.round,
+        attempt.number,
+        attempt.raw,
+        attempt.blockhash,
+        attempt.blockhash_slot,
+        attempt.blockhash_height,
+        attempt.last_valid_block_height,
+        attempt.compute_unit_limit,
+        u64_text(attempt.compute_unit_price_micro_lamports),
+        u64_text(attempt.tip_lamports),
+        u64_text(attempt.fee_lamports),
+        attempt.latch_address,
+        attempt.latch_generation,
+        u64_text(attempt.minimum_out_atoms),
+        _encode(attempt.legs).decode(),
+        attempt.created_at_ms,
+        str(attempt.state),
+        attempt.slot,
+        attempt.error,
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    return Attempt(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        int(row[10]),
+        int(row[11]),
+        int(row[12]),
+        row[13],
+        row[14],
+        int(row[15]),
+        _legs.decode(row[16]),
+        row[17],
+        _STATES[row[18]],
+        row[19],
+        row[20],
+    )
+
+
+def event_of(row: Row) -> StoredEvent:
+    """An event from (position, order_id, sequence, principal, at_ms, type, status, data)."""
+    data = row[7]
+    return StoredEvent(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        _TYPES[row[5]],
+        _STATUSES[row[6]],
+        data.encode() if isinstance(data, str) else data,
+    )
+
+
+def status_of(text: str) -> OrderStatus:
+    return _STATUSES[text]
+
+
+def is_order_id(text: str) -> bool:
+    """Whether it is a UUID in its plain form: what is not names no order."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def page_of(found: list[Order], limit: int) -> OrderPage:
+    """A page out of up to one order more than it holds."""
+    page = tuple(found[:limit])
+    return OrderPage(page, page[-1].order_id if len(found) > limit else None)
+
+
+def list_conditions(filter: OrderFilter, cursor: str | None) -> list[tuple[str, str]]:
+    """(condition, the value of each `?` in it) of a page: ids are UUIDv7, so newest first is by id.
+
+    The cursor is the id of the last order of the page before. `Rejected` when it is not one.
+    """
+    conditions = [("t.principal = ?", filter.principal)]
+    if cursor is not None:
+        if not is_order_id(cursor):
+            raise Rejected("the cursor is not one of this list")
+        conditions.append(("t.order_id < ?", cursor))
+    if filter.status is not None:
+        conditions.append(("o.principal = ?", filter.principal))
+        conditions.append(("o.status = ?", str(filter.status)))
+    if filter.user_id is not None:
+        conditions.append(("t.user_id = ?", filter.user_id))
+    if filter.wallet is not None:
+        conditions.append(("(t.wallet = ? OR t.wallet_address = ?)", filter.wallet))
+    if filter.type is not None:
+        conditions.append(("t.type = ?", str(filter.type)))
+    return conditions

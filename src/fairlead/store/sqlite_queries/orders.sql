@@ -1,0 +1,88 @@
+-- name: order_columns
+o.order_id, o.principal, t.terms, t.secret, o.status, o.sequence, o.created_at_ms, o.updated_at_ms,
+o.owner, o.round, o.due_at_ms, o.minimum_out_atoms, o.latch_generation, o.cancel_requested,
+o.signature, o.dex, o.amount_out_atoms, o.failure_code, o.failure_reason, o.finalized_at_ms
+
+-- name: insert_terms
+INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_order
+INSERT INTO orders (
+    order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms
+) VALUES (?, ?, ?, 1, ?, ?, ?, ?);
+
+-- name: by_idempotency_key
+SELECT order_id, request_hash FROM terms WHERE principal = ? AND idempotency_key = ?;
+
+-- name: change_order
+-- What is NULL here is unknown and leaves what is known.
+UPDATE orders SET
+    status = ?2,
+    sequence = sequence + ?3,
+    updated_at_ms = ?4,
+    round = coalesce(?5, round),
+    minimum_out_atoms = coalesce(?6, minimum_out_atoms),
+    latch_generation = coalesce(?7, latch_generation),
+    cancel_requested = cancel_requested OR ?8,
+    signature = coalesce(?9, signature),
+    dex = coalesce(?10, dex),
+    amount_out_atoms = CASE WHEN ?11 THEN ?12 ELSE coalesce(?12, amount_out_atoms) END,
+    failure_code = coalesce(?13, failure_code),
+    failure_reason = coalesce(?14, failure_reason),
+    finalized_at_ms = coalesce(?15, finalized_at_ms)
+WHERE order_id = ?1 AND sequence = ?16 AND status = ?17 AND (?18 IS NULL OR owner = ?18)
+RETURNING principal, ended;
+
+-- name: hand_over_order
+UPDATE orders SET
+    owner = CASE WHEN ?2 OR ?3 THEN NULL ELSE owner END,
+    ended = ended OR ?3,
+    due_at_ms = coalesce(?4, due_at_ms)
+WHERE order_id = ?1;
+
+-- name: reservations_of
+SELECT reservations FROM terms WHERE order_id = ?;
+
+-- name: waiting_in
+SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
+WHERE o.owner IS NULL AND o.ended = 0 AND o.status = ? AND o.due_at_ms <= ?
+ORDER BY o.priority DESC, o.due_at_ms, o.order_id LIMIT ?;
+
+-- name: take_order
+UPDATE orders SET
+    owner = ?2, claim = ?3, status = ?4, sequence = ?5, round = ?6, updated_at_ms = ?7
+WHERE order_id = ?1;
+
+-- name: owned_by
+SELECT order_id, principal, status, sequence, due_at_ms FROM orders WHERE owner = ?
+ORDER BY order_id;
+
+-- name: free_order
+UPDATE orders SET
+    owner = NULL, status = ?2, sequence = ?3, due_at_ms = ?4, updated_at_ms = ?5
+WHERE order_id = ?1;
+
+-- name: first_waiting
+-- The first in line of each priority: (due time, creation time).
+WITH RECURSIVE priorities (priority) AS (
+    SELECT 0 UNION ALL SELECT priority + 1 FROM priorities WHERE priority < 9
+)
+SELECT o.due_at_ms, o.created_at_ms FROM priorities p JOIN orders o ON o.order_id = (
+    SELECT w.order_id FROM orders w
+    WHERE w.owner IS NULL AND w.ended = 0 AND w.status = ? AND w.priority = p.priority
+    ORDER BY w.due_at_ms, w.order_id LIMIT 1
+);
+
+-- name: order_by_id
+SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id WHERE o.order_id = ?;
+
+-- name: page
+SELECT {columns} FROM terms t JOIN orders o ON o.order_id = t.order_id
+WHERE {conditions} ORDER BY t.order_id DESC LIMIT ?;
+
+-- name: page_by_status
+SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
+WHERE {conditions} ORDER BY o.order_id DESC LIMIT ?;
+
+-- name: cancelling
+SELECT order_id FROM orders WHERE owner = ? AND status = 'cancelling' ORDER BY order_id;

@@ -1,0 +1,326 @@
+"""One SQLite transaction over many writes, in the order they came.
+
+Each write looks first and changes only what it may, so that a refused one leaves nothing behind
+and its neighbours are untouched. What many writes share (counts, reserved sums, events) is
+gathered here and written once, at the end.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, assert_never
+
+import msgspec
+
+from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
+from fairlead.orders.model import Change, Claimed, EventType, NewOrder, OrderStatus, StoredEvent
+from fairlead.ports import Accepted, Committed, RateLimit
+from fairlead.store.batch import Write
+from fairlead.store.rows import (
+    attempt_of,
+    attempt_row,
+    decode_reservations,
+    order_of,
+    status_of,
+    terms_row,
+    u64_text,
+)
+from fairlead.store.writes import (
+    ADOPTABLE,
+    CLAIMABLE,
+    TAKEN_OVER_DATA,
+    Claim,
+    Lease,
+    Release,
+    makes_work,
+)
+
+# Left behind in these, an order goes back to routing: nothing of its round was stored.
+BACK_TO_ROUTING = (OrderStatus.ROUTING, OrderStatus.BUILDING)
+
+
+class SqliteFlush:
+    """Runs the statements of one flush; the caller begins and commits the transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        queries: dict[str, str],
+        position: int,
+        session: int,
+        rate_limit: RateLimit | None,
+    ) -> None:
+        self._execute: Callable[..., sqlite3.Cursor] = connection.execute
+        self._connection = connection
+        self._queries = queries
+        self._position = position
+        self._session = session
+        self._rate_limit = rate_limit
+        self._events: list[StoredEvent] = []
+        self._counts: dict[tuple[str, OrderStatus], int] = {}
+        self._reserved: dict[tuple[str, str], int] = {}
+        self._work = False
+
+    def run(self, writes: Sequence[Write]) -> Committed:
+        """Do every write and set its result; what it returns holds once the transaction commits."""
+        for write in writes:
+            write.result = self._one(write.value)
+        self._write_gathered()
+        return Committed(tuple(self._events), self._work)
+
+    def _one(self, value: NewOrder | Change | Claim | Release | Lease) -> Any:
+        match value:
+            case Change():
+                return self._change(value)
+            case NewOrder():
+                return self._accept(value)
+            case Claim():
+                return self._claim(value)
+            case Release():
+                return self._release(value)
+            case Lease():
+                return self._lease(value)
+            case _:
+                assert_never(value)
+
+    def _accept(self, order: NewOrder) -> Accepted | Exception:
+        queries = self._queries
+        if order.idempotency_key is not None:
+            key = (order.principal, order.idempotency_key)
+            for order_id, request_hash in self._execute(queries["by_idempotency_key"], key):
+                if request_hash == order.request_hash:
+                    return Accepted(order_id, True)
+                return IdempotencyConflict(order_id)
+        refused = self._reserve(order)
+        if refused is not None:
+            return refused
+        event = order.first_event
+        at_ms = order.created_at_ms
+        self._execute(queries["insert_terms"], terms_row(order))
+        self._execute(
+            queries["insert_order"],
+            (order.order_id, order.principal, event.status, order.terms.priority, *(at_ms,) * 3),
+        )
+        self._add_event(
+            order.order_id, 1, order.principal, at_ms, event.type, event.status, event.data
+        )
+        self._count(order.principal, None, event.status)
+        self._work = self._work or makes_work(order)
+        return Accepted(order.order_id, False)
+
+    def _reserve(self, order: NewOrder) -> InsufficientFunds | None:
+        sums = []
+        for wanted in order.reservations:
+            reserved = self._reserved_of(wanted.wallet, wanted.asset)
+            if reserved + wanted.atoms > wanted.balance_atoms:
+                return InsufficientFunds(wanted.asset, wanted.atoms, wanted.balance_atoms, reserved)
+            sums.append(((wanted.wallet, wanted.asset), reserved + wanted.atoms))
+        assert len(sums) == len(dict(sums)), "one reservation for each wallet and asset"
+        self._reserved.update(sums)
+        return None
+
+    def _reserved_of(self, wallet: str, asset: str) -> int:
+        key = (wallet, asset)
+        known = self._reserved.get(key)
+        if known is None:
+            row = self._execute(self._queries["reserved_of"], key).fetchone()
+            known = self._reserved[key] = int(row[0]) if row else 0
+        return known
+
+    def _change(self, change: Change) -> int | Fenced:
+        queries = self._queries
+        events = change.events
+        rows = self._execute(
+            queries["change_order"],
+            (
+                change.order_id,
+                change.status,
+                len(events),
+                change.at_ms,
+                change.round,
+                u64_text(change.minimum_out_atoms),
+                change.latch_generation,
+                change.cancel_requested,
+                change.signature,
+                change.dex,
+                change.clear_fill,
+                u64_text(change.amount_out_atoms),
+                change.failure_code,
+                change.failure_reason,
+                change.finalized_at_ms,
+                change.sequence,
+                change.status_before,
+                change.owner,
+            ),
+        ).fetchall()
+        if not rows:
+            return Fenced(change.order_id)
+        ((principal, ended),) = rows
+        if change.release or change.end or change.due_at_ms is not None:
+            handed = (change.order_id, change.release, change.end, change.due_at_ms)
+            self._execute(queries["hand_over_order"], handed)
+            self._work = self._work or makes_work(change)
+        if change.end and not ended:
+            self._give_back(change.order_id)
+        for settled in change.settled:
+            done = self._execute(
+                queries["settle_attempt"],
+                (change.order_id, settled.signature, settled.state, settled.slot, settled.error),
+            )
+            assert done.rowcount == 1, f"{change.order_id} has no attempt {settled.signature}"
+        if change.new_attempt is not None:
+            assert change.new_attempt.order_id == change.order_id
+            self._execute(queries["insert_attempt"], attempt_row(change.new_attempt))
+        for index, event in enumerate(events, 1):
+            self._add_event(
+                change.order_id,
+                change.sequence + index,
+                principal,
+                change.at_ms,
+                event.type,
+                event.status,
+                event.data,
+            )
+        self._count(principal, change.status_before, change.status)
+        return change.sequence + len(events)
+
+    def _give_back(self, order_id: str) -> None:
+        ((text,),) = self._execute(self._queries["reservations_of"], (order_id,))
+        for wallet, asset, atoms in decode_reservations(text):
+            left = self._reserved_of(wallet, asset) - atoms
+            assert left >= 0, f"{wallet} gave back more {asset} than it held"
+            self._reserved[wallet, asset] = left
+
+    def _claim(self, claim: Claim) -> tuple[Claimed, ...]:
+        rows: list[Any] = []
+        for status in ADOPTABLE if claim.adopt else CLAIMABLE:
+            places = claim.places
+            if status is OrderStatus.PENDING and self._rate_limit is not None:
+                places = min(places, self._left_in_window(self._rate_limit, claim.now_ms))
+            rows += self._execute(
+                self._queries["waiting_in"], (status, claim.now_ms, places)
+            ).fetchall()
+        orders = [order_of(row) for row in rows]
+        orders.sort(key=lambda o: (-o.terms.priority, o.due_at_ms, o.order_id))
+        begun = 0
+        claimed = []
+        for order in orders[: claim.places]:
+            status, sequence, round = order.status, order.sequence, order.round
+            updated_at_ms = order.updated_at_ms
+            if status is OrderStatus.PENDING:
+                status, sequence, round = OrderStatus.ROUTING, sequence + 1, 1
+                updated_at_ms = claim.now_ms
+                begun += 1
+                self._add_event(
+                    order.order_id,
+                    sequence,
+                    order.principal,
+                    claim.now_ms,
+                    EventType.CLAIMED,
+                    status,
+                    b"{}",
+                )
+                self._count(order.principal, OrderStatus.PENDING, status)
+            self._execute(
+                self._queries["take_order"],
+                (order.order_id, claim.owner, claim.token, status, sequence, round, updated_at_ms),
+            )
+            claimed.append(
+                Claimed(
+                    msgspec.structs.replace(
+                        order,
+                        owner=claim.owner,
+                        status=status,
+                        sequence=sequence,
+                        round=round,
+                        updated_at_ms=updated_at_ms,
+                    ),
+                    # A new order has none.
+                    self._attempts_of(order.order_id) if order.sequence > 1 else (),
+                )
+            )
+        if begun and self._rate_limit is not None:
+            self._execute(self._queries["note_claims"], (claim.now_ms, begun))
+        return tuple(claimed)
+
+    def _attempts_of(self, order_id: str) -> tuple[Any, ...]:
+        return tuple(map(attempt_of, self._execute(self._queries["attempts_of"], (order_id,))))
+
+    def _left_in_window(self, limit: RateLimit, now_ms: int) -> int:
+        since_ms = now_ms - limit.window_ms
+        self._execute(self._queries["forget_claims"], (since_ms,))
+        ((claims, _),) = self._execute(self._queries["claims_in_window"], (since_ms,))
+        return max(0, limit.orders - int(claims))
+
+    def _release(self, release: Release) -> tuple[str, ...]:
+        gone = []
+        for owner, lease_until_ms in release.workers:
+            removed = self._execute(self._queries["remove_worker"], (owner, lease_until_ms))
+            if lease_until_ms is not None and removed.rowcount == 0:
+                continue  # it has renewed its lease meanwhile
+            gone.append(owner)
+            for row in self._execute(self._queries["owned_by"], (owner,)).fetchall():
+                self._free(release.now_ms, *row)
+        return tuple(gone)
+
+    def _free(
+        self, now_ms: int, order_id: str, principal: str, name: str, sequence: int, due_at_ms: int
+    ) -> None:
+        status = before = status_of(name)
+        if before in BACK_TO_ROUTING:
+            status, sequence = OrderStatus.ROUTING, sequence + 1
+            self._add_event(
+                order_id, sequence, principal, now_ms, EventType.TAKEN_OVER, status, TAKEN_OVER_DATA
+            )
+            self._count(principal, before, status)
+        due_at_ms = min(due_at_ms, now_ms)
+        self._execute(self._queries["free_order"], (order_id, status, sequence, due_at_ms, now_ms))
+        self._work = True
+
+    def _lease(self, lease: Lease) -> bool:
+        row = (lease.owner, lease.until_ms, self._session)
+        query = "renew_lease" if lease.renew else "register_worker"
+        return self._execute(self._queries[query], row).rowcount == 1
+
+    def _add_event(
+        self,
+        order_id: str,
+        sequence: int,
+        principal: str,
+        at_ms: int,
+        type: EventType,
+        status: OrderStatus,
+        data: bytes,
+    ) -> None:
+        self._position += 1
+        self._events.append(
+            StoredEvent(self._position, order_id, sequence, principal, at_ms, type, status, data)
+        )
+
+    def _count(self, principal: str, before: OrderStatus | None, after: OrderStatus) -> None:
+        if before is after:
+            return
+        counts = self._counts
+        counts[principal, after] = counts.get((principal, after), 0) + 1
+        if before is not None:
+            counts[principal, before] = counts.get((principal, before), 0) - 1
+
+    def _write_gathered(self) -> None:
+        many = self._connection.executemany
+        many(
+            self._queries["insert_event"],
+            (
+                (e.position, e.order_id, e.sequence, e.principal, e.at_ms, e.type, e.status, e.data)
+                for e in self._events
+            ),
+        )
+        many(self._queries["add_count"], _nonzero(self._counts.items()))
+        many(
+            self._queries["set_reserved"],
+            ((wallet, asset, str(atoms)) for (wallet, asset), atoms in self._reserved.items()),
+        )
+
+
+def _nonzero(
+    counts: Iterable[tuple[tuple[str, OrderStatus], int]],
+) -> Iterable[tuple[str, OrderStatus, int]]:
+    return ((principal, status, n) for (principal, status), n in counts if n)

@@ -1,0 +1,94 @@
+"""The writes that a store queues, beside `NewOrder` and `Change`, and the half of a store that
+queues them.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from fairlead.orders.model import Change, Claimed, NewOrder, OrderStatus
+from fairlead.ports import Accepted, Clock, Committed
+from fairlead.store.batch import Batcher, Flush
+
+# What an order may be when a worker that knows nothing of it takes it: nothing can land yet …
+CLAIMABLE = (OrderStatus.PENDING, OrderStatus.ROUTING)
+# … or something may land, or has landed and awaits finality.
+ADOPTABLE = (OrderStatus.SUBMITTED, OrderStatus.CONFIRMED, OrderStatus.CANCELLING)
+# Left behind in these, an order goes back to routing: nothing of its round was stored.
+TAKEN_OVER_DATA = b'{"reason":"taken_over"}'
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """Take orders: those to be begun or, with `adopt`, those in flight."""
+
+    owner: str
+    places: int
+    now_ms: int
+    adopt: bool
+    # Marks the rows taken, so that a claim whose answer was lost finds them again.
+    token: int
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """Workers that are gone: their rows are deleted and their orders freed."""
+
+    # With the lease they were seen with: one renewed since is alive. None: at its own wish.
+    workers: tuple[tuple[str, int | None], ...]
+    now_ms: int
+
+
+class Lease(msgspec.Struct, frozen=True, gc=False):
+    """A worker's sign of life; `renew` says that it must be known already."""
+
+    owner: str
+    until_ms: int
+    renew: bool
+
+
+class QueuedWrites:
+    """The writing half of a store: each method queues one write and returns after its commit."""
+
+    def __init__(self, clock: Clock, flush: Flush, on_commit: Callable[[Committed], None]) -> None:
+        self._clock = clock
+        self._batcher = Batcher(flush, on_commit)
+
+    async def accept(self, order: NewOrder) -> Accepted:
+        accepted: Accepted = await self._batcher.submit(order)
+        return accepted
+
+    async def apply(self, change: Change) -> int:
+        sequence: int = await self._batcher.submit(change)
+        return sequence
+
+    async def claim(self, owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
+        return await self._claim(owner, places, now_ms, adopt=False)
+
+    async def adopt(self, owner: str, limit: int, now_ms: int) -> tuple[Claimed, ...]:
+        return await self._claim(owner, limit, now_ms, adopt=True)
+
+    async def _claim(
+        self, owner: str, places: int, now_ms: int, *, adopt: bool
+    ) -> tuple[Claimed, ...]:
+        if places <= 0:
+            return ()
+        token = int.from_bytes(self._clock.random_bytes(8)) >> 1
+        claim = Claim(owner, places, now_ms, adopt, token)
+        claimed: tuple[Claimed, ...] = await self._batcher.submit(claim)
+        return claimed
+
+    async def register_worker(self, owner: str, lease_until_ms: int) -> None:
+        await self._batcher.submit(Lease(owner, lease_until_ms, renew=False))
+
+    async def renew_lease(self, owner: str, lease_until_ms: int) -> bool:
+        alive: bool = await self._batcher.submit(Lease(owner, lease_until_ms, renew=True))
+        return alive
+
+    async def release_worker(self, owner: str, now_ms: int) -> None:
+        await self._batcher.submit(Release(((owner, None),), now_ms))
+
+
+def makes_work(write: NewOrder | Change) -> bool:
+    """Whether a committed write leaves an order for a worker to take."""
+    if isinstance(write, NewOrder):
+        return write.first_event.status in CLAIMABLE
+    return write.release and not write.end
