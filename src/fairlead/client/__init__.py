@@ -1,1 +1,41 @@
-"""The Python client."""
+"""The Python client: typed answers, safe retries, streams that lose nothing.
+
+async with Client() as fairlead:
+    order = await fairlead.submit("SOL", "USDC", "1.5")
+    async for update in fairlead.watch(order.order_id):
+        print(update.status)
+"""
+
+from fairlead.client.answers import (
+    Attempt,
+    Cancellation,
+    Leg,
+    Order,
+    OrderList,
+    Quote,
+    Quotes,
+    Submitted,
+    Token,
+    Update,
+)
+from fairlead.client.client import Client
+from fairlead.client.failures import NotAuthorized, RequestRejected, SubmitOutcomeUnknown
+
+__all__ = [
+    "Client",
+    # Answers
+    "Submitted",
+    "Order",
+    "OrderList",
+    "Cancellation",
+    "Attempt",
+    "Leg",
+    "Quote",
+    "Quotes",
+    "Token",
+    "Update",
+    # Errors, besides those of fairlead.errors
+    "NotAuthorized",
+    "RequestRejected",
+    "SubmitOutcomeUnknown",
+]

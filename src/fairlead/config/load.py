@@ -119,7 +119,7 @@ def _notes(ours: Mapping[str, str]) -> Iterable[str]:
 def _check_together(settings: Settings) -> None:
     """What no single variable can be wrong about."""
     api, chain, store = settings.api, settings.chain, settings.store
-    if not api.on_loopback and api.token is None:
+    if not api.on_loopback and not api.tokens:
         raise ConfigError(
             "FAIRLEAD_API_TOKEN",
             f"is needed because HOST={api.host} can be reached from outside this machine"

@@ -53,7 +53,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
-    token: Secret | None
+    # (principal, token); none: anybody, as "local".
+    tokens: tuple[tuple[str, Secret], ...]
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     max_waiting_orders: int
@@ -139,6 +140,8 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     # None: this machine, at the API's own port.
     url: str | None
+    # None: the API's own first token.
+    token: Secret | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +157,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientSettings
     # What to tell the operator at the start: variables that were translated or have no effect.
     notes: tuple[str, ...] = ()
+
+    @property
+    def api_token(self) -> str | None:
+        """The token with which this machine's commands call the API."""
+        if self.client.token is not None:
+            return self.client.token
+        return self.api.tokens[0][1] if self.api.tokens else None
 
     @property
     def api_url(self) -> str:

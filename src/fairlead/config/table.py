@@ -16,8 +16,9 @@ from fairlead.config.values import (
     path,
     paths,
     percent,
+    secret,
     text,
-    token,
+    tokens,
     url,
     urls,
     whole,
@@ -134,10 +135,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PORT", "api.port", whole(0, 65_535), "3000", "The port; 0 takes a free one."),
     Setting(
         "FAIRLEAD_API_TOKEN",
-        "api.token",
-        token(),
+        "api.tokens",
+        tokens("local"),
         None,
-        "The bearer token that every call must carry. Unset: no token is asked, on loopback only.",
+        "The bearer token that every call must carry; with several, each name sees its own orders"
+        " only. Unset: no token is asked, on loopback only.",
     ),
     Setting(
         "FAIRLEAD_ALLOWED_HOSTS",
@@ -468,6 +470,13 @@ SETTINGS: tuple[Setting, ...] = (
         text("http://… or https://…", r"https?://\S+"),
         None,
         "The API that commands such as `fairlead order` talk to. Unset: this machine at PORT.",
+    ),
+    Setting(
+        "FAIRLEAD_TOKEN",
+        "client.token",
+        secret("a bearer token"),
+        None,
+        "The bearer token those commands send. Unset: the first of FAIRLEAD_API_TOKEN.",
     ),
 )
 

@@ -92,18 +92,35 @@ def text(label: str, pattern: str = r"\S+") -> Kind:
     return Kind(label, read)
 
 
-def token() -> Kind:
-    """A bearer token: RFC 6750's characters, and enough of them not to be guessed."""
+def tokens(default_name: str) -> Kind:
+    """Bearer tokens with whose they are: RFC 6750's characters, enough of them not to be guessed."""
 
+    def read(value: str) -> tuple[tuple[str, Secret], ...]:
+        found = []
+        for part in _split(value):
+            name, colon, token = part.rpartition(":")
+            if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token) or len(token) < 16:
+                raise ValueError(
+                    "at least 16 characters out of letters, digits and - . _ ~ + / ="
+                    " (openssl rand -hex 32 makes one), or several as name:token,name:token"
+                )
+            if not re.fullmatch(r"[A-Za-z0-9._-]*", name) or (colon and not name):
+                raise ValueError("a token or name:token, names of letters, digits and . _ -")
+            found.append((name or default_name, Secret(token)))
+        if len({name for name, _ in found}) < len(found):
+            raise ValueError("name:token pairs with a name each, so that one can be told by it")
+        return tuple(found)
+
+    return Kind("16 or more characters; or name:token, comma-separated", read, secret=True)
+
+
+def secret(label: str, pattern: str = r"\S+") -> Kind:
     def read(value: str) -> Secret:
-        if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", value) or len(value) < 16:
-            raise ValueError(
-                "at least 16 characters out of letters, digits and - . _ ~ + / ="
-                " (openssl rand -hex 32 makes one)"
-            )
+        if not re.fullmatch(pattern, value):
+            raise ValueError(label)
         return Secret(value)
 
-    return Kind("16 or more characters", read, secret=True)
+    return Kind(label, read, secret=True)
 
 
 def path() -> Kind:

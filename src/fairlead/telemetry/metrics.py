@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from fairlead import __version__
+from fairlead.errors import FairleadError
 from fairlead.orders.lifecycle import is_last
 from fairlead.orders.model import EventType as E
 from fairlead.orders.model import OrderStatus, StoredEvent
@@ -104,17 +105,20 @@ class Metrics:
         self.queue_oldest.set(oldest_age_s)
         self.workers.set(workers)
 
-    def before_render(self, refresh: Callable[[], Awaitable[None]]) -> None:
-        """Await `refresh` before each scrape: for levels such as the queue's."""
-        self._refreshers.append(refresh)
+    def refresh_with(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Let `refresh` await `read`: for levels that are asked for, such as the queue's."""
+        self._refreshers.append(read)
 
-    async def render(self) -> bytes:
-        """The exposition. A refresher that raises leaves its levels as they were."""
-        for refresh in self._refreshers:
+    async def refresh(self) -> None:
+        """Read the levels that are asked for. One that cannot be read keeps its last value."""
+        for read in self._refreshers:
             try:
-                await refresh()
-            except Exception:  # noqa: S112 - a scrape must work while the store is down
+                await read()
+            except FairleadError:  # metrics must work while the store is down
                 continue
+
+    def render(self) -> bytes:
+        """The exposition, as /metrics serves it."""
         return generate_latest(self.registry)
 
     def committed(self, events: Iterable[StoredEvent]) -> None:

@@ -1,0 +1,217 @@
+"""What the API answers, typed.
+
+Amounts and prices are decimal strings; a field the API did not send is None.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from fairlead.orders.events import rewrite_numbers
+from fairlead.orders.model import NumberForm
+
+_LAST_EVENTS = frozenset({"finalized", "failed", "cancelled", "expired"})
+_ENDED = frozenset({"failed", "cancelled", "expired"})
+
+
+class Answer(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    pass
+
+
+class Submitted(Answer, frozen=True):
+    """The order is stored: whatever crashes now, it will be executed or its end proven."""
+
+    order_id: str
+    status: str
+    message: str = ""
+    # The idempotency key had made this order before.
+    replayed: bool = False
+    # The key that was sent: submit again with it after a doubt.
+    idempotency_key: str = ""
+
+
+class Quote(Answer, frozen=True):
+    """One pool's quote for the size asked, or why it has none."""
+
+    dex: str
+    venue: str | None = None
+    pool: str | None = None
+    amount_out: str | None = None
+    minimum_out: str | None = None
+    net_amount_out: str | None = None
+    # Percent.
+    price_impact: str | None = None
+    price_impact_bps: int | None = None
+    fee: str | None = None
+    fee_token: str | None = None
+    route: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Leg(Answer, frozen=True):
+    program: str
+    pool: str
+    venue: str | None = None
+    token_in: str | None = None
+    token_out: str | None = None
+    amount_in: str | None = None
+    amount_out: str | None = None
+
+
+class Attempt(Answer, frozen=True):
+    tx_signature: str
+    round: int | None = None
+    number: int | None = None
+    # live, succeeded, errored or dead.
+    state: str | None = None
+    priority_fee_lamports: int | None = None
+    last_valid_block_height: int | None = None
+    latch: str | None = None
+    created_at: str | None = None
+
+
+class Order(Answer, frozen=True):
+    """Everything known about an order."""
+
+    order_id: str
+    status: str
+    type: str = "market"
+    wallet: str | None = None
+    wallet_address: str | None = None
+    user_id: str | None = None
+    client_order_id: str | None = None
+    # As the client named them, and their mints.
+    token_in: str = ""
+    token_out: str = ""
+    token_in_mint: str | None = None
+    token_out_mint: str | None = None
+    amount_in: str | None = None
+    amount_in_atoms: str | None = None
+    slippage_bps: int | None = None
+    minimum_out: str | None = None
+    limit_price: str | None = None
+    expires_at: str | None = None
+    # raydium, meteora, or split.
+    selected_dex: str | None = None
+    venue: str | None = None
+    legs: tuple[Leg, ...] = ()
+    quote: Quote | None = None
+    quotes: tuple[Quote, ...] = ()
+    executed_price: str | None = None
+    amount_out: str | None = None
+    network_fee_lamports: int | None = None
+    # The fill may still be dropped by a fork.
+    provisional: bool | None = None
+    tx_signature: str | None = None
+    slot: int | None = None
+    retry_count: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    failure_code: str | None = None
+    failure_reason: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    finalized_at: str | None = None
+
+
+class OrderList(Answer, frozen=True):
+    """A page of orders, newest first, with counts over all orders the caller may see."""
+
+    orders: tuple[Order, ...] = ()
+    next_cursor: str | None = None
+    waiting: int = 0
+    active: int = 0
+    open: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    total: int = 0
+
+
+class Cancellation(Answer, frozen=True):
+    """cancelled: it ends here. cancelling: it was in flight; the order's stream says which won."""
+
+    order_id: str
+    status: str
+
+
+class Quotes(Answer, frozen=True):
+    """Every venue's quote and the best of them; no order was made."""
+
+    quotes: tuple[Quote, ...] = ()
+    best: Quote | None = None
+    token_in: str | None = None
+    token_out: str | None = None
+    amount_in: str | None = None
+
+
+class Token(Answer, frozen=True):
+    symbol: str
+    mint: str
+    decimals: int
+    name: str = ""
+
+
+class Update(Answer, frozen=True):
+    """One event of an order, with what that step knows."""
+
+    sequence: int
+    status: str
+    timestamp: str = ""
+    order_id: str = ""
+    # Opaque place in the feed of all orders.
+    cursor: str | None = None
+    event: str | None = None
+    quote: Quote | None = None
+    quotes: tuple[Quote, ...] | None = None
+    selected_dex: str | None = None
+    venue: str | None = None
+    legs: tuple[Leg, ...] | None = None
+    minimum_out: str | None = None
+    attempt: Attempt | None = None
+    tx_signature: str | None = None
+    slot: int | None = None
+    network_fee_lamports: int | None = None
+    executed_price: str | None = None
+    amount_in: str | None = None
+    amount_out: str | None = None
+    # The fill may still be dropped by a fork.
+    provisional: bool | None = None
+    retry_count: int | None = None
+    reason: str | None = None
+    failure_code: str | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the order has nothing more to say."""
+        return self.event in _LAST_EVENTS or self.status in _ENDED
+
+
+class Frame(Answer, frozen=True):
+    """A message of a socket, before it becomes updates."""
+
+    type: str
+    order_id: str = ""
+    cursor: str | None = None
+    logs: tuple[Update, ...] = ()
+    code: str = ""
+    message: str = ""
+    detail: str = ""
+
+
+A = TypeVar("A")
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def decode(data: bytes, type: type[A]) -> A:
+    """The answer; `msgspec.ValidationError` when it is none."""
+    decoder = _decoders.get(type)
+    if decoder is None:
+        decoder = _decoders[type] = msgspec.json.Decoder(type)
+    try:
+        answer: A = decoder.decode(data)
+    except msgspec.ValidationError:
+        # An order sent with JSON numbers is told in JSON numbers: the same digits, as strings.
+        answer = decoder.decode(rewrite_numbers(data, NumberForm.STRING))
+    return answer
