@@ -1,0 +1,215 @@
+"""Raydium CPMM on the paper ledger: its two swaps, with the program's checks, codes and logs.
+
+Pools, configs and vaults are ordinary account bytes, changed by the venue's own maths. Anchor reads
+all accounts first, in the instruction's order, and checks their constraints after that.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from struct import Struct as Layout
+
+from fairlead.ledger.account import SYSTEM_PROGRAM
+from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, amount_of
+from fairlead.ledger.programs.token_transfer import (
+    TOKEN_2022_PROGRAM,
+    TOKEN_PROGRAMS,
+    transfer_checked,
+)
+from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error, anchor_log
+from fairlead.venues.raydium import cpmm, cpmm_accounts
+from fairlead.venues.raydium.cpmm_curve import (
+    ERRORS,
+    EXCEEDED_SLIPPAGE,
+    INVALID_VAULT,
+    refusal,
+)
+from fairlead.venues.raydium.cpmm_swap import Swap, after_swap, check_open, exact_in, exact_out
+from fairlead.venues.token2022 import TransferFee, mint_from_bytes
+from fairlead.venues.venue import ErrorClass, VenueError
+
+PROGRAM_ID = bytes(cpmm_accounts.PROGRAM_ID)
+AUTHORITY = bytes(cpmm_accounts.authority_address())
+ACCOUNTS = 13
+SWAP_EVENT = bytes.fromhex("40c6cde8260871e2")
+
+_ARGUMENTS = Layout("<QQ")
+_EVENT = Layout("<8s32s6Q?32s32sQQ?")
+
+
+def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
+    """Run swap_base_input or swap_base_output."""
+    try:
+        kind = data[:8]
+        if kind == cpmm.SWAP_BASE_INPUT:
+            context.log("Program log: Instruction: SwapBaseInput")
+        elif kind == cpmm.SWAP_BASE_OUTPUT:
+            context.log("Program log: Instruction: SwapBaseOutput")
+        else:
+            raise anchor_error(101)
+        if len(data) < 24:
+            raise anchor_error(102)
+        first, second = _ARGUMENTS.unpack_from(data, 8)
+        _check_accounts(accounts)
+        _swap(context, accounts, kind == cpmm.SWAP_BASE_INPUT, first, second)
+    except VenueError as error:
+        if error.code is None:
+            context.log(f"Program log: panicked: {error}")
+            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
+        context.log(anchor_log(error, ERRORS))
+        raise custom(error.code) from error
+
+
+def _swap(
+    context: InvokeContext,
+    accounts: Sequence[AccountView],
+    is_exact_in: bool,
+    first: int,
+    second: int,
+) -> None:
+    config, pool, vault_in, vault_out = accounts[2], accounts[3], accounts[6], accounts[7]
+    mint_in, mint_out = accounts[10], accounts[11]
+    data = pool.data
+    numbers = cpmm_accounts.decode_numbers(data)
+    rates = cpmm_accounts.decode_rates(config.data)
+    if not is_exact_in and not second:
+        raise anchor_error(REQUIRE_GT_VIOLATED)
+    check_open(numbers, context.unix_timestamp)
+    zero_for_one = vault_in.key == data[72:104]
+    if vault_out.key == vault_in.key:
+        raise refusal(INVALID_VAULT)
+    fee_in, fee_out = _fee(mint_in, context.epoch), _fee(mint_out, context.epoch)
+    amounts = (amount_of(vault_in.data), amount_of(vault_out.data))
+    vaults = amounts if zero_for_one else (amounts[1], amounts[0])
+    fees = (fee_in, fee_out) if zero_for_one else (fee_out, fee_in)
+    if is_exact_in:
+        swap = exact_in(numbers, rates, vaults, fees, zero_for_one, first)
+        is_within_limit = swap.amount_out >= second
+    else:
+        swap = exact_out(numbers, rates, vaults, fees, zero_for_one, second)
+        is_within_limit = swap.amount_in <= first
+    if not is_within_limit:
+        raise refusal(EXCEEDED_SLIPPAGE, ErrorClass.STALE)
+    context.log(_event(accounts, swap, fee_in, is_exact_in))
+    after = after_swap(data, zero_for_one, swap, context.epoch)
+    user_in, user_out = accounts[4], accounts[5]
+    transfer_checked(
+        context,
+        accounts[8].key,
+        user_in,
+        mint_in,
+        vault_in,
+        accounts[0].key,
+        after.into_vault_atoms,
+        fee_in,
+    )
+    transfer_checked(
+        context,
+        accounts[9].key,
+        vault_out,
+        mint_out,
+        user_out,
+        AUTHORITY,
+        after.out_of_vault_atoms,
+        fee_out,
+    )
+    pool.data = after.pool_data
+
+
+def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
+    if mint.owner == TOKEN_PROGRAM:
+        return None
+    return mint_from_bytes(mint.data).transfer_fee(epoch)
+
+
+def _check_accounts(accounts: Sequence[AccountView]) -> None:
+    if len(accounts) < ACCOUNTS:
+        raise anchor_error(3005)
+    if not accounts[0].is_signer:
+        raise anchor_error(3010)
+    config, pool, observation = accounts[2], accounts[3], accounts[12]
+    _check_owned(config, cpmm_accounts.CONFIG_DISCRIMINATOR, cpmm_accounts.CONFIG_SIZE)
+    _check_owned(pool, cpmm_accounts.POOL_DISCRIMINATOR, cpmm_accounts.POOL_SIZE)
+    for account in accounts[4:8]:
+        _check_token_owned(account, 165)
+    for program in accounts[8:10]:
+        if program.key not in TOKEN_PROGRAMS:
+            raise anchor_error(3008)
+    for mint in accounts[10:12]:
+        _check_token_owned(mint, 82)
+    _check_owned(
+        observation, cpmm_accounts.OBSERVATION_DISCRIMINATOR, cpmm_accounts.OBSERVATION_SIZE
+    )
+    _check_constraints(accounts)
+
+
+def _check_constraints(accounts: Sequence[AccountView]) -> None:
+    data = accounts[3].data
+    vaults = (data[72:104], data[104:136])
+    vault_in, vault_out = accounts[6], accounts[7]
+    if accounts[1].key != AUTHORITY:
+        raise anchor_error(2006)
+    if accounts[2].key != data[8:40]:
+        raise anchor_error(2012)
+    if not (accounts[3].is_writable and accounts[4].is_writable and accounts[5].is_writable):
+        raise anchor_error(2000)
+    for vault in (vault_in, vault_out):
+        if not vault.is_writable:
+            raise anchor_error(2000)
+        if vault.key not in vaults:
+            raise anchor_error(2003)
+    if accounts[10].key != vault_in.data[:32] or accounts[11].key != vault_out.data[:32]:
+        raise anchor_error(2012)
+    if not accounts[12].is_writable:
+        raise anchor_error(2000)
+    if accounts[12].key != data[296:328]:
+        raise anchor_error(2012)
+
+
+def _check_owned(account: AccountView, discriminator: bytes, size: int) -> None:
+    if account.owner != PROGRAM_ID:
+        is_missing = account.owner == SYSTEM_PROGRAM and not account.lamports
+        raise anchor_error(3012 if is_missing else 3007)
+    if account.data[:8] != discriminator or len(account.data) < size:
+        raise anchor_error(3002)
+
+
+def _check_token_owned(account: AccountView, size: int) -> None:
+    if account.owner != TOKEN_PROGRAM and account.owner != TOKEN_2022_PROGRAM:
+        is_missing = account.owner == SYSTEM_PROGRAM and not account.lamports
+        raise anchor_error(3012 if is_missing else 3007)
+    if len(account.data) < size:
+        raise anchor_error(3003)
+
+
+def _event(
+    accounts: Sequence[AccountView], swap: Swap, fee_in: TransferFee | None, is_exact_in: bool
+) -> str:
+    curve = swap.curve
+    event = _EVENT.pack(
+        SWAP_EVENT,
+        accounts[3].key,
+        swap.reserve_in,
+        swap.reserve_out,
+        curve.input_atoms,
+        curve.output_atoms,
+        fee_in.fee(swap.amount_in) if fee_in is not None else 0,
+        curve.output_atoms - swap.amount_out,
+        is_exact_in,
+        accounts[10].key,
+        accounts[11].key,
+        curve.trade_fee,
+        curve.creator_fee,
+        swap.creator_fee_on_input,
+    )
+    return f"Program data: {b64encode(event).decode()}"
+
+
+def compute_units(data: bytes) -> int:
+    """What one swap burns, about, with the classic token program."""
+    return cpmm.COMPUTE_UNITS
+
+
+PROGRAM = Program(
+    process, frozenset((PROGRAM_ID, TOKEN_PROGRAM, TOKEN_2022_PROGRAM)), compute_units
+)

@@ -1,0 +1,117 @@
+"""Holds quotes and instructions against recorded swaps: `python -m fairlead.venues check FILE…`."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from solders.instruction import Instruction
+
+from fairlead.venues.meteora import damm_v2
+from fairlead.venues.meteora.damm_v2_errors import EXCEEDED_SLIPPAGE as DAMM_V2_SLIPPAGE
+from fairlead.venues.raydium import cpmm
+from fairlead.venues.raydium.cpmm_curve import EXCEEDED_SLIPPAGE as CPMM_SLIPPAGE
+from fairlead.venues.vectors import Vector, parse
+from fairlead.venues.venue import SwapQuote, Venue, VenueError
+
+NOT_A_QUOTERS_BUSINESS = frozenset({"user_balance", "missing_array", "wrong_limit"})
+MAX_DIFFERENCES_SHOWN = 10
+BUILD_QUIRK_CEIL_DIV = "ceil_div"
+COMMANDS = ("check",)
+
+_SLIPPAGE = {Venue.RAYDIUM_CPMM: CPMM_SLIPPAGE, Venue.METEORA_DAMM_V2: DAMM_V2_SLIPPAGE}
+
+AnyLoadedPool = cpmm.LoadedCpmmPool | damm_v2.LoadedDammV2Pool
+
+
+def load_pool(vector: Vector) -> AnyLoadedPool:
+    """The vector's pool from its accounts alone."""
+    account = vector.accounts[vector.pool]
+    if vector.venue == Venue.RAYDIUM_CPMM.value:
+        return cpmm.decode(vector.pool, account).load(vector.accounts)
+    if vector.venue == Venue.METEORA_DAMM_V2.value:
+        return damm_v2.decode(vector.pool, account).load(vector.accounts)
+    raise ValueError(f"{vector.venue} is not known")
+
+
+def difference(vector: Vector) -> str | None:
+    """How our quote or instruction differs from what was recorded; None where both agree."""
+    pool = load_pool(vector)
+    if vector.sent is not None:
+        built = build(pool, vector)
+        if built != vector.sent:
+            return "another instruction"
+    if vector.category in NOT_A_QUOTERS_BUSINESS:
+        return None
+    try:
+        quote = _quote(pool, vector)
+    except VenueError as error:
+        if vector.refused and error.code == vector.error_code:
+            return None
+        return f"we refuse with {error}, recorded: {_recorded(vector)}"
+    if not _within_limit(vector, quote):
+        if vector.error_code == _SLIPPAGE[pool.venue]:
+            return None
+        return f"we are beyond the limit, recorded: {_recorded(vector)}"
+    if (quote.amount_in_atoms, quote.amount_out_atoms) != (vector.amount_in, vector.amount_out):
+        ours = f"{quote.amount_in_atoms} for {quote.amount_out_atoms}"
+        return f"we say {ours}, recorded: {_recorded(vector)}"
+    return None
+
+
+def build(pool: AnyLoadedPool, vector: Vector) -> Instruction:
+    """The instruction we would send for this vector."""
+    user, mint = vector.payer, vector.input_mint
+    wallet = (vector.user_input, vector.user_output)
+    amounts = (vector.amount, vector.limit)
+    if vector.instruction == "exact_out":
+        return pool.swap_exact_out(user, mint, *wallet, *amounts)
+    if isinstance(pool, damm_v2.LoadedDammV2Pool):
+        if vector.sent_name == "swap":
+            return pool.swap_v1_exact_in(user, mint, *wallet, *amounts)
+        if vector.instruction == "partial":
+            return pool.swap_partial_in(user, mint, *wallet, *amounts)
+    return pool.swap_exact_in(user, mint, *wallet, *amounts)
+
+
+def check_files(paths: Iterable[Path]) -> tuple[int, list[str]]:
+    """How many vectors differ, and the lines to print: counts per venue, first differences."""
+    agreed: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    differences: list[str] = []
+    for path in paths:
+        for vector in parse(path.read_bytes()):
+            seen[vector.venue] += 1
+            found = difference(vector)
+            if found is None:
+                agreed[vector.venue] += 1
+            else:
+                differences.append(f"{vector.id}: {found}")
+    lines = [f"{venue}: {agreed[venue]} of {seen[venue]} agree" for venue in sorted(seen)]
+    lines += differences[:MAX_DIFFERENCES_SHOWN]
+    if len(differences) > MAX_DIFFERENCES_SHOWN:
+        lines.append(f"… and {len(differences) - MAX_DIFFERENCES_SHOWN} more")
+    return len(differences), lines
+
+
+def _quote(pool: AnyLoadedPool, vector: Vector) -> SwapQuote:
+    mint, amount, time = vector.input_mint, vector.amount, vector.time
+    if vector.instruction == "exact_out":
+        if isinstance(pool, cpmm.LoadedCpmmPool):
+            old = vector.build_quirk == BUILD_QUIRK_CEIL_DIV
+            return pool.quote_exact_out(mint, amount, time, old_ceil_div=old)
+        return pool.quote_exact_out(mint, amount, time)
+    if vector.instruction == "partial" and isinstance(pool, damm_v2.LoadedDammV2Pool):
+        return pool.quote_partial_in(mint, amount, time)
+    return pool.quote_exact_in(mint, amount, time)
+
+
+def _within_limit(vector: Vector, quote: SwapQuote) -> bool:
+    if vector.instruction == "exact_out":
+        return quote.amount_in_atoms <= vector.limit
+    return quote.amount_out_atoms >= vector.limit
+
+
+def _recorded(vector: Vector) -> str:
+    if vector.refused:
+        return f"{vector.error_name} ({vector.error_code})"
+    return f"{vector.amount_in} for {vector.amount_out}"

@@ -1,0 +1,24 @@
+"""What an on-chain refusal means for the order, whichever program it came from."""
+
+from solders.pubkey import Pubkey
+
+from fairlead.venues.meteora import damm_v2_accounts, damm_v2_errors
+from fairlead.venues.raydium import cpmm, cpmm_accounts
+from fairlead.venues.token2022 import is_token_program
+from fairlead.venues.venue import ErrorClass
+
+
+def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> ErrorClass:
+    """The class of a failed swap, from the innermost failing program.
+
+    `log_name` is the name in the logs (Anchor's `Error Code: …`), None where there is none; it wins
+    over `code`, the custom number, None for a panic. A token program's refusal is terminal:
+    balances that are short, frozen or wrong accounts.
+    """
+    if is_token_program(program_id):
+        return ErrorClass.TERMINAL
+    if program_id in (cpmm_accounts.PROGRAM_ID, cpmm_accounts.DEVNET_PROGRAM_ID):
+        return cpmm.classify(log_name, code)
+    if program_id == damm_v2_accounts.PROGRAM_ID:
+        return damm_v2_errors.classify(log_name, code)
+    return ErrorClass.TERMINAL
