@@ -1,0 +1,221 @@
+"""The ledger: a chain of blocks over accounts, fed with signed transaction bytes.
+
+Time is an argument: `produce_slot(now_ms)` ends the open block and opens the next (`chain.py`);
+`send(raw)` executes into the open block at once; what can be read is in `reading.py`. Nothing here
+waits or draws.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.ledger.account import EMPTY, AccountState
+from fairlead.ledger.blocks import TransactionError, TransactionRecord
+from fairlead.ledger.execution import Execution, ProgramTable, execute
+from fairlead.ledger.failures import Refused
+from fairlead.ledger.message import (
+    MalformedTransaction,
+    Message,
+    SignedTransaction,
+    parse_message,
+    parse_transaction,
+)
+from fairlead.ledger.program import Program
+from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, TOKEN_PROGRAM
+from fairlead.ledger.reading import ReadableChain
+from fairlead.ledger.records import Snapshot
+
+# 34 µs a signature; libsodium (PyNaCl) takes 38 µs and accepts a little more than the cluster does.
+_verify = Signature.verify
+_signature = Signature.from_bytes
+_pubkey = Pubkey.from_bytes
+
+
+class SendOutcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of a send. `landed` with `err` is a failed transaction that is in a block."""
+
+    # Empty where the bytes have none.
+    signature: bytes
+    landed: bool
+    err: TransactionError | None
+    # More than `err` says, for people.
+    detail: str = ""
+
+
+class Simulation(msgspec.Struct, frozen=True, gc=False):
+    """What a message would do in the open block."""
+
+    err: TransactionError | None
+    logs: Sequence[str]
+    compute_units: int
+    fee_lamports: int
+    # Accounts after it that differ from those before, None for one that would be gone.
+    changed: Mapping[bytes, AccountState | None]
+    slot: int
+
+
+class Bank(ReadableChain):
+    """The whole ledger. One owner: nothing in it is safe to share between threads."""
+
+    def __init__(
+        self, programs: Mapping[bytes, Program], snapshot: Snapshot, *, keeps_journal: bool = False
+    ) -> None:
+        super().__init__(snapshot, keeps_journal)
+        self._programs = ProgramTable(programs)
+
+    def send(self, raw: bytes, *, moved: Mapping[bytes, AccountState] | None = None) -> SendOutcome:
+        """Execute signed bytes into the open block.
+
+        With `moved` the transaction runs as if these accounts had changed just before it; what was
+        moved is gone again afterwards, and if it succeeds all the same, it runs again on the true
+        states.
+        """
+        try:
+            transaction = self._checked(raw)
+        except Refused as refused:
+            return SendOutcome(_signature_in(raw), False, refused.err, refused.detail)
+        message = transaction.message
+        digest = hashlib.sha256(message.raw).digest()
+        signature = transaction.signatures[0]
+        params = self.params
+        refusal = self._window.refusal(
+            message.blockhash, digest, self._open.height - 1, params.blockhash_window
+        )
+        if refusal is not None:
+            return SendOutcome(signature, False, refusal)
+        try:
+            execution = self._executed(message, moved)
+        except Refused as refused:
+            return SendOutcome(signature, False, refused.err, refused.detail)
+        self._commit(signature, raw, message, digest, execution)
+        return SendOutcome(signature, True, execution.err)
+
+    def simulate(self, raw: bytes, *, sig_verify: bool = False) -> Simulation:
+        """What signed bytes would do now; without `sig_verify` any signatures will do."""
+        try:
+            message = self._checked(raw).message if sig_verify else self._parsed(raw).message
+        except Refused as refused:
+            return self._refused_simulation(refused)
+        return self._simulate(message)
+
+    def simulate_message(self, raw: bytes) -> Simulation:
+        """What an unsigned message would do now."""
+        try:
+            message = parse_message(raw)
+        except MalformedTransaction as error:
+            return self._refused_simulation(Refused("SanitizeFailure", str(error)))
+        return self._simulate(message)
+
+    def _simulate(self, message: Message) -> Simulation:
+        try:
+            self._check_message(message)
+            digest = hashlib.sha256(message.raw).digest()
+            refusal = self._window.refusal(
+                message.blockhash, digest, self._open.height - 1, self.params.blockhash_window
+            )
+            if refusal is not None:
+                raise Refused(refusal)
+            execution = self._executed(message, None)
+        except Refused as refused:
+            return self._refused_simulation(refused)
+        changed = {
+            key: after if after.lamports else None
+            for key, before, after in zip(
+                message.keys, execution.before, execution.after, strict=True
+            )
+            if after is not before
+        }
+        return Simulation(
+            execution.err, execution.logs, execution.compute_units, execution.fee_lamports,
+            changed, self._open.slot,
+        )  # fmt: skip
+
+    def _refused_simulation(self, refused: Refused) -> Simulation:
+        return Simulation(refused.err, [], 0, 0, {}, self._open.slot)
+
+    def _parsed(self, raw: bytes) -> SignedTransaction:
+        if len(raw) > self.params.max_transaction_bytes:
+            limit = self.params.max_transaction_bytes
+            raise Refused("SanitizeFailure", f"{len(raw)} bytes, {limit} allowed")
+        try:
+            return parse_transaction(raw)
+        except (MalformedTransaction, IndexError) as error:
+            raise Refused("SanitizeFailure", str(error)) from None
+
+    def _checked(self, raw: bytes) -> SignedTransaction:
+        transaction = self._parsed(raw)
+        message = transaction.message
+        if self.params.verifies_signatures:
+            for signature, key in zip(transaction.signatures, message.keys, strict=False):
+                if not _verify(_signature(signature), _pubkey(key), message.raw):
+                    raise Refused("SignatureFailure")
+        self._check_message(message)
+        return transaction
+
+    def _check_message(self, message: Message) -> None:
+        if message.lookup_tables:
+            raise Refused(
+                "AddressLookupTableNotFound", "the paper ledger has no address lookup tables"
+            )
+        keys = message.keys
+        if len(keys) > self.params.max_account_locks:
+            raise Refused("TooManyAccountLocks")
+        if len(set(keys)) != len(keys):
+            raise Refused("AccountLoadedTwice")
+
+    def _executed(self, message: Message, moved: Mapping[bytes, AccountState] | None) -> Execution:
+        per_signature = self.params.lamports_per_signature
+        if moved:
+            overlay = {key: self._accounts.get(key, EMPTY) for key in message.keys}
+            overlay.update((key, moved[key]) for key in message.keys if key in moved)
+            execution = execute(message, overlay, self._programs, self._clock, per_signature)
+            if execution.err is not None:
+                before = [self._accounts.get(key, EMPTY) for key in message.keys]
+                after = [execution.after[0], *before[1:]]
+                return msgspec.structs.replace(execution, before=before, after=after)
+        return execute(message, self._accounts, self._programs, self._clock, per_signature)
+
+    def _commit(
+        self, signature: bytes, raw: bytes, message: Message, digest: bytes, execution: Execution
+    ) -> None:
+        block = self._open
+        accounts, changed_before = self._accounts, block.before
+        before, after = execution.before, execution.after
+        pre_tokens, post_tokens = [], []
+        for index, key in enumerate(message.keys):
+            old, new = before[index], after[index]
+            if old.owner == TOKEN_PROGRAM and len(old.data) == ACCOUNT_SIZE:
+                pre_tokens.append((index, old.data))
+            if new.owner == TOKEN_PROGRAM and len(new.data) == ACCOUNT_SIZE:
+                post_tokens.append((index, new.data))
+            if new is not old:
+                if key not in changed_before:
+                    changed_before[key] = accounts.get(key)
+                if new.lamports:
+                    accounts[key] = new
+                else:
+                    accounts.pop(key, None)
+        record = TransactionRecord(
+            signature,
+            raw,
+            block.slot,
+            execution.err,
+            execution.fee_lamports,
+            tuple([state.lamports for state in before]),
+            tuple([state.lamports for state in after]),
+            tuple(pre_tokens),
+            tuple(post_tokens),
+            tuple(execution.logs),
+            execution.compute_units,
+        )
+        block.records.append(record)
+        self._records[signature] = record
+        self._transaction_count += 1
+        self._window.mark(message.blockhash, digest, block.slot)
+
+
+def _signature_in(raw: bytes) -> bytes:
+    return raw[1:65] if len(raw) > 65 and 0 < raw[0] < 0x80 else b""
