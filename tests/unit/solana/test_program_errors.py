@@ -1,0 +1,55 @@
+"""A failed transaction's error and logs, classified."""
+
+import pytest
+
+from fairlead.solana.program_errors import failure_of
+from fairlead.venues.venue import ErrorClass
+
+CPMM = "CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C"
+TOKEN = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+
+
+def test_a_raydium_slippage_error_is_a_stale_price() -> None:
+    failure = failure_of(
+        '{"InstructionError":[4,{"Custom":6005}]}',
+        (
+            f"Program {CPMM} invoke [1]",
+            "Program log: AnchorError thrown in x.rs:1. Error Code: ExceededSlippage."
+            " Error Number: 6005. Error Message: Exceeds desired slippage limit.",
+            f"Program {CPMM} failed: custom program error: 0x1775",
+        ),
+    )
+    assert ("stale_price", ErrorClass.STALE) == (failure.code, failure.error_class)
+    assert "ExceededSlippage" in failure.reason
+
+
+def test_an_inner_programs_error_is_its_own_and_not_the_venues() -> None:
+    """Custom(1) of the token program inside the swap means missing funds: terminal."""
+    logs = (
+        f"Program {TOKEN} failed: custom program error: 0x1",
+        f"Program {CPMM} failed: custom program error: 0x1",
+    )
+    failure = failure_of('{"InstructionError":[4,{"Custom":1}]}', logs)
+    assert ErrorClass.TERMINAL is failure.error_class
+    assert TOKEN in failure.reason
+
+
+def test_an_existing_latch_is_neither_executed_nor_failed() -> None:
+    taken = failure_of('{"InstructionError":[0,{"Custom":0}]}', ())
+    assert taken.latch_taken
+    elsewhere = failure_of('{"InstructionError":[3,{"Custom":0}]}', ())
+    assert not elsewhere.latch_taken
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ('"BlockhashNotFound"', "cluster_busy"),
+        ('"InsufficientFundsForFee"', "insufficient_funds"),
+        ('{"InsufficientFundsForRent":{"account_index":0}}', "insufficient_funds"),
+        ('{"InstructionError":[4,"ComputationalBudgetExceeded"]}', "compute_exceeded"),
+        ('"SanitizeFailure"', "program_error"),
+    ],
+)
+def test_errors_of_the_runtime_have_codes_of_their_own(error: str, code: str) -> None:
+    assert code == failure_of(error, ()).code
