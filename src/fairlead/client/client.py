@@ -133,7 +133,8 @@ class Client:
         return msgspec.structs.replace(answer, replayed=replayed, idempotency_key=key)
 
     async def get(self, order_id: str) -> Order:
-        response = await self._request("GET", _path(order_id), order_id=order_id)
+        query: dict[str, str | None] = {"numbers": "string"}
+        response = await self._request("GET", _path(order_id), query=query, order_id=order_id)
         return _answer(response, Order)
 
     async def list(
@@ -154,6 +155,7 @@ class Client:
             "type": type,
             "limit": str(limit),
             "cursor": cursor,
+            "numbers": "string",
         }
         return _answer(await self._request("GET", "/api/orders", query=query), OrderList)
 
@@ -178,6 +180,7 @@ class Client:
     async def quotes(self, token_in: str, token_out: str, amount_in: str | int | Decimal) -> Quotes:
         """Every venue's quote and the best; no order is made."""
         query = {"tokenIn": token_in, "tokenOut": token_out, "amountIn": _decimal(amount_in)}
+        query["numbers"] = "string"
         return _answer(await self._request("GET", "/api/quotes", query=query), Quotes)
 
     async def tokens(self) -> tuple[Token, ...]:
@@ -228,7 +231,7 @@ class Client:
                 response = await self._http.request(
                     method,
                     path,
-                    params={**params, "numbers": "string"},
+                    params=params,
                     headers=headers,
                     content=None if body is None else msgspec.json.encode(body),
                 )

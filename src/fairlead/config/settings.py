@@ -59,8 +59,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...]
     max_waiting_orders: int
     max_sockets: int
-    # Frames that wait for one slow reader before it is closed.
-    max_socket_frames: int
+    # What may wait for one slow reader before it is closed.
+    max_socket_backlog_bytes: int
     socket_ping_ms: int
     shutdown_ms: int
 
@@ -73,11 +73,14 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for an order that does not say otherwise, and its retry policy."""
 
     default_slippage_bps: int
+    # Over priority fees and tips.
     fee_cap_lamports: int
     max_rounds: int
     max_attempts_per_round: int
     backoff_base_ms: int
     backoff_cap_ms: int
+    # The chain does not answer.
+    outage_retry_ms: int
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +92,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_ms: int
     # How often the store is looked at when no signal comes.
     store_poll_ms: int
+    # How often dead workers, orphans and asked cancels are looked for.
+    watch_ms: int
+    # How often finality is asked for.
+    settle_poll_ms: int
 
 
 class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,17 +104,24 @@ class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     status_poll_ms: int
     # Blocks; at least any window the cluster may switch to while attempts live (EXACTLY-ONCE 13).
     max_blockhash_window: int
-    reclaim_margin_blocks: int
+    prove_ms: int
     priority_fee_percentile: int
-    # Per attempt.
-    priority_fee_cap_lamports: int
-    compute_margin_percent: int
+    max_compute_unit_price_micro_lamports: int
     # After this long without proof the operator is told; proving goes on.
     proving_alarm_ms: int
 
 
+class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all sends to a venue, in basis points: the fields of `ledger.faults.FaultRates`."""
+
+    slippage_moved_bps: int = 0
+    dropped_bps: int = 0
+    rpc_error_bps: int = 0
+    late_bps: int = 0
+
+
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The paper chain: how fast it is and how often it fails. Rates are percent."""
+    """The paper chain: how fast it is and how often it fails."""
 
     profile: PaperProfileName
     seed: int
@@ -118,10 +132,11 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     quote_latency_ms: int
     land_min_ms: int
     land_max_ms: int
-    raydium_failure_percent: float
-    meteora_failure_percent: float
-    # Share of sends that never arrive.
-    drop_percent: float
+    raydium_faults: FaultRates
+    meteora_faults: FaultRates
+    # Transactions without a swap.
+    other_faults: FaultRates
+    market_moves: bool
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):

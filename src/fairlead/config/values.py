@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fairlead.config.settings import Secret
+from fairlead.config.settings import FaultRates, Secret
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -34,13 +34,46 @@ def whole(minimum: int, maximum: int) -> Kind:
     return Kind(label, read)
 
 
-def percent() -> Kind:
-    def read(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or float(text) > 100:
-            raise ValueError("a percentage, 0 … 100, without the sign")
-        return float(text)
+def faults() -> Kind:
+    """How often sends go wrong: one percentage for the usual mixture, or kind:percent, …"""
+    kinds = FaultRates.__struct_fields__
+    names = [kind.removesuffix("_bps") for kind in kinds]
+    wanted = f"a percentage, or {names[0]}:percent, … out of {', '.join(names)}; together 100"
 
-    return Kind("0 … 100 %", read)
+    def read(text: str) -> FaultRates:
+        pairs = [part.rpartition(":") for part in _split(text)]
+        try:
+            rates = {f"{name}_bps": _bps(percent) for name, _, percent in pairs}
+        except ValueError:
+            raise ValueError(wanted) from None
+        if list(rates) == ["_bps"]:
+            return _mixture(rates["_bps"])
+        if len(rates) < len(pairs) or set(rates) - set(kinds) or sum(rates.values()) > 10_000:
+            raise ValueError(wanted)
+        return FaultRates(**rates)
+
+    return Kind("percent, or kind:percent, …", read)
+
+
+def _bps(percent: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", percent.strip())
+    if match is None:
+        raise ValueError
+    bps = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+    if bps > 10_000:
+        raise ValueError
+    return bps
+
+
+def _mixture(bps: int) -> FaultRates:
+    """What goes wrong on a busy day: mostly prices that moved, now and then a lost send."""
+    dropped, rpc_error, late = bps * 16 // 100, bps * 16 // 100, bps * 8 // 100
+    return FaultRates(
+        slippage_moved_bps=bps - dropped - rpc_error - late,
+        dropped_bps=dropped,
+        rpc_error_bps=rpc_error,
+        late_bps=late,
+    )
 
 
 def one_of(*choices: str) -> Kind:
@@ -93,7 +126,7 @@ def text(label: str, pattern: str = r"\S+") -> Kind:
 
 
 def tokens(default_name: str) -> Kind:
-    """Bearer tokens with whose they are: RFC 6750's characters, enough of them not to be guessed."""
+    """Bearer tokens by whose they are: RFC 6750's characters, too many of them to be guessed."""
 
     def read(value: str) -> tuple[tuple[str, Secret], ...]:
         found = []
