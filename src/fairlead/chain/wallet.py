@@ -15,13 +15,12 @@ from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 from solders.pubkey import Pubkey
 
 from fairlead.errors import ConfigError
+from fairlead.solana import base58
 
 KEY_VARIABLE = "FAIRLEAD_KEY_FILES"
 MAX_KEY_FILE_BYTES = 4_096
 MAX_KEYS = 1_000
 """Key files of one folder."""
-
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class Keys:
@@ -189,12 +188,5 @@ def _from_json(text: bytes) -> bytes | None:
 
 
 def _from_base58(text: bytes) -> bytes | None:
-    number = 0
-    for character in text.decode("latin-1"):
-        digit = _BASE58.find(character)
-        if digit < 0:
-            return None
-        number = number * 58 + digit
-    leading = len(text) - len(text.lstrip(b"1"))
-    key = bytes(leading) + number.to_bytes((number.bit_length() + 7) // 8)
-    return key if len(key) == 64 else None
+    key = base58.decode(text.decode("latin-1"))
+    return key if key is not None and len(key) == 64 else None

@@ -1,0 +1,103 @@
+"""The ledger's records as the ports' values."""
+
+from collections.abc import Sequence
+
+import msgspec
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.chain.rpc_answers import CLOCK_SYSVAR, clock_bytes
+from fairlead.ledger.account import AccountState
+from fairlead.ledger.bank import Bank
+from fairlead.ledger.blocks import Commitment, TransactionRecord
+from fairlead.ledger.message import parse_transaction
+from fairlead.ports import AccountsAtSlot, LandedTransaction, TokenBalance
+from fairlead.venues.venue import Account, ChainTime
+
+MAX_ACCOUNTS_KEPT = 65_536
+"""Converted accounts remembered; when full they are made anew."""
+
+_SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
+_CLOCK_LAMPORTS = 1_169_280
+_encode = msgspec.json.Encoder().encode
+
+
+class AccountViews:
+    """Accounts as the port shows them. One that has not changed is the same object again."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+        self._kept: dict[bytes, tuple[AccountState, Account]] = {}
+        self._owners: dict[bytes, Pubkey] = {}
+        self._clock = (ChainTime(0, 0, 0), Account(_SYSVARS, 0, b""))
+
+    def read(self, addresses: Sequence[Pubkey], commitment: Commitment) -> AccountsAtSlot:
+        """Accounts in one block. The clock is there too: the open block's, as programs see it."""
+        keys = [address.__bytes__() for address in addresses]
+        slot, states = self._bank.accounts(keys, commitment)
+        kept = self._kept
+        found: dict[Pubkey, Account] = {}
+        for address, key, state in zip(addresses, keys, states, strict=True):
+            if state is not None:
+                known = kept.get(key)
+                found[address] = (
+                    known[1] if known is not None and known[0] is state else self._made(key, state)
+                )
+            elif address == CLOCK_SYSVAR:
+                found[address] = self._clock_account()
+        return AccountsAtSlot(slot, found)
+
+    def _made(self, key: bytes, state: AccountState) -> Account:
+        owner = self._owners.get(state.owner)
+        if owner is None:
+            owner = self._owners[state.owner] = Pubkey.from_bytes(state.owner)
+        account = Account(owner, state.lamports, state.data)
+        if len(self._kept) >= MAX_ACCOUNTS_KEPT:
+            self._kept.clear()
+        self._kept[key] = (state, account)
+        return account
+
+    def _clock_account(self) -> Account:
+        clock = self._bank.clock
+        known, account = self._clock
+        if known.slot != clock.slot:
+            known = ChainTime(clock.slot, clock.unix_timestamp, clock.epoch)
+            account = Account(_SYSVARS, _CLOCK_LAMPORTS, clock_bytes(known))
+            self._clock = (known, account)
+        return account
+
+
+def landed_transaction(record: TransactionRecord, block_time_s: int | None) -> LandedTransaction:
+    """What `getTransaction` tells."""
+    keys = tuple(
+        [str(Pubkey.from_bytes(key)) for key in parse_transaction(record.raw).message.keys]
+    )
+    return LandedTransaction(
+        signature=str(Signature.from_bytes(record.signature)),
+        slot=record.slot,
+        block_time_s=block_time_s,
+        error=None if record.err is None else _encode(record.err).decode(),
+        fee_lamports=record.fee_lamports,
+        accounts=keys,
+        pre_lamports=record.pre_lamports,
+        post_lamports=record.post_lamports,
+        pre_tokens=_tokens(keys, record.pre_tokens),
+        post_tokens=_tokens(keys, record.post_tokens),
+        logs=record.logs,
+        compute_units=record.compute_units,
+        raw=record.raw,
+    )
+
+
+def _tokens(keys: Sequence[str], found: Sequence[tuple[int, bytes]]) -> tuple[TokenBalance, ...]:
+    return tuple(
+        [
+            TokenBalance(
+                keys[index],
+                str(Pubkey.from_bytes(data[:32])),
+                str(Pubkey.from_bytes(data[32:64])),
+                int.from_bytes(data[64:72], "little"),
+            )
+            for index, data in found
+        ]
+    )
