@@ -18,6 +18,7 @@ Number = str | msgspec.Raw
 
 DECIMAL_FIELDS = frozenset(
     {
+        "amount",
         "amountIn",
         "amountOut",
         "netAmountOut",

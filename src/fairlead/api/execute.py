@@ -1,0 +1,181 @@
+"""POST /api/orders/execute: from bytes to a durable order. The hot path of the API.
+
+It is one ASGI function without request objects or middleware. Nothing is decided here: the dialect
+reads the body, `orders/intake` says what is agreed, `orders/risk` what is held back.
+"""
+
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from fairlead.api import dialects
+from fairlead.api.access import Access, Headers, headers_of
+from fairlead.api.bodies import Disconnected, check_json, decode_object, read_body
+from fairlead.api.dependencies import ApiDependencies
+from fairlead.api.gate import Gate
+from fairlead.api.problems import invalid, problem_answer
+from fairlead.api.queries import number_form, query_of
+from fairlead.api.schemas import AcceptedAnswer, Links
+from fairlead.errors import FairleadError, InvalidOrder, WriteOutcomeUnknown
+from fairlead.orders import intake, lifecycle, risk
+from fairlead.orders.model import EventType, NewOrder, OrderTerms
+from fairlead.ports import Accepted
+
+MAX_KEY_LENGTH = 255
+_PARAMETERS = frozenset({"numbers"})
+_FIRST_EVENT = lifecycle.event(None, EventType.ACCEPTED)
+_JSON = (b"content-type", b"application/json")
+_REPLAYED = (b"idempotent-replayed", b"true")
+_encode = msgspec.json.Encoder().encode
+
+
+class Execute:
+    """Accepts market orders."""
+
+    def __init__(self, deps: ApiDependencies, access: Access, gate: Gate) -> None:
+        self._store = deps.store
+        self._clock = deps.clock
+        self._wallet = deps.wallet
+        self._balances = deps.balances
+        self._accepts = deps.metrics.accepts
+        self._news = self._accepts.child("accepted")
+        self._replays = self._accepts.child("replayed")
+        self._rules = deps.settings.rules
+        self._max_body = deps.settings.max_body_bytes
+        self._access = access
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = {}
+        try:
+            headers = headers_of(scope)
+            status, extra, body = await self._answer(scope, headers, receive)
+        except FairleadError as error:
+            status, extra, body = problem_answer(error)
+            self._accepts.child(error.code).inc()
+        except Disconnected:
+            return
+        origin = self._access.allowed_origin(headers)
+        if origin is not None:
+            extra.append((b"access-control-allow-origin", origin))
+        await send({"type": "http.response.start", "status": status, "headers": extra})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(
+        self, scope: Scope, headers: Headers, receive: Receive
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        principal = self._access.principal(headers)
+        check_json(headers)
+        key = _idempotency_key(headers)
+        if scope["query_string"]:
+            number_form(query_of(scope, _PARAMETERS))
+        sent = decode_object(await read_body(headers, receive, self._max_body))
+        request = dialects.read_order(sent)
+        hashed = dialects.request_hash(sent)
+        try:
+            accepted, terms = await self._accept(request, sent, principal, key, hashed)
+        except FairleadError:
+            # What was accepted before is answered again, whatever holds now: the expiry may have
+            # passed, the engine may be full or about to stop.
+            replayed = await self._replay(principal, key, hashed)
+            if replayed is None:
+                raise
+            accepted, terms = replayed
+        body = _encode(_accepted_answer(accepted.order_id, terms))
+        answer = [_JSON, (b"content-length", b"%d" % len(body))]
+        if accepted.replayed:
+            answer.append(_REPLAYED)
+            self._replays.inc()
+        else:
+            self._news.inc()
+        return 202, answer, body
+
+    async def _accept(
+        self,
+        request: intake.OrderRequest,
+        sent: dict[str, Any],
+        principal: str,
+        key: str | None,
+        hashed: bytes,
+    ) -> tuple[Accepted, OrderTerms]:
+        self._gate.check_order()
+        now_ms = self._clock.now_ms()
+        try:
+            wallet = self._wallet
+            terms = intake.agree(
+                request, self._rules, wallet.default_address, wallet.held_address, now_ms
+            )
+        except InvalidOrder as error:
+            raise dialects.as_sent(error, sent) from None
+        needed = risk.needs(terms)
+        balances = await self._balances.of(terms.wallet, [asset for asset, _ in needed])
+        order = NewOrder(
+            self._clock.new_id(),
+            principal,
+            key,
+            hashed,
+            terms,
+            self._clock.random_bytes(32),
+            now_ms,
+            _FIRST_EVENT,
+            risk.reservations(terms, needed, balances),
+        )
+        accepted = await self._stored(order)
+        if accepted.replayed:
+            terms = await self._terms_of(accepted.order_id)
+        else:
+            self._gate.waiting += 1
+        return accepted, terms
+
+    async def _stored(self, order: NewOrder) -> Accepted:
+        try:
+            return await self._store.accept(order)
+        except WriteOutcomeUnknown:
+            # The commit may have been made: only the store knows.
+            if await self._store.order(order.order_id) is None:
+                raise
+            return Accepted(order.order_id, replayed=False)
+
+    async def _replay(
+        self, principal: str, key: str | None, hashed: bytes
+    ) -> tuple[Accepted, OrderTerms] | None:
+        if key is None:
+            return None
+        accepted = await self._store.replay(principal, key, hashed)
+        if accepted is None:
+            return None
+        return Accepted(accepted.order_id, replayed=True), await self._terms_of(accepted.order_id)
+
+    async def _terms_of(self, order_id: str) -> OrderTerms:
+        order = await self._store.order(order_id)
+        assert order is not None, "a key leads to its order, in the same commit"
+        return order.terms
+
+
+def _idempotency_key(headers: Headers) -> str | None:
+    raw = headers.get(b"idempotency-key")
+    if raw is None:
+        return None
+    key = raw.decode("latin-1")
+    if not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        message = f"must have 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+        raise invalid("Idempotency-Key", "invalid_key", message)
+    return key
+
+
+def _accepted_answer(order_id: str, terms: OrderTerms) -> AcceptedAnswer:
+    links = Links(
+        f"/api/orders/{order_id}", f"/api/orders/{order_id}/events", f"/ws/orders/{order_id}"
+    )
+    if terms.wallet == terms.wallet_address:
+        return AcceptedAnswer(True, order_id, "pending", "Order accepted", links)
+    return AcceptedAnswer(
+        True,
+        order_id,
+        "pending",
+        "Order accepted",
+        links,
+        terms.wallet,
+        terms.wallet_address,
+    )

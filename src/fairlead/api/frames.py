@@ -1,0 +1,139 @@
+"""Live frames: JSON objects joined from stored bytes, at most once per event and wire.
+
+Nothing is encoded again: an event's data is stored as the JSON that its frame carries.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from enum import Enum
+
+import msgspec
+
+from fairlead.errors import FieldError, InvalidOrder
+from fairlead.orders.events import rewrite_numbers
+from fairlead.orders.model import NumberForm, StoredEvent
+from fairlead.orders.view import iso
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Wire(Enum):
+    """How a frame is wrapped."""
+
+    TEXT = "text"  # bare JSON
+    WEBSOCKET = "websocket"  # a whole text frame, unmasked as servers send it
+    SSE = "sse"  # one server-sent event; its id is the order's sequence
+
+
+def cursor_at(position: int) -> str:
+    """The opaque place in the feed of all orders."""
+    return base64.urlsafe_b64encode(b"p%d" % position).rstrip(b"=").decode()
+
+
+def position_of(cursor: str) -> int:
+    """The place a cursor stands for, or `InvalidOrder`."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        text = b""
+    digits = text[1:]
+    if text[:1] != b"p" or not digits.isdigit() or len(digits) > 18:
+        error = FieldError("cursor", "invalid_cursor", "was not made by this engine")
+        raise InvalidOrder((error,))
+    return int(digits)
+
+
+def event_fields(event: StoredEvent, form: NumberForm | None = None) -> bytes:
+    """An event as the inside of a JSON object, in the order's own number form or `form`."""
+    data = event.data if form is None else rewrite_numbers(event.data, form)
+    head = (
+        f'"orderId":"{event.order_id}","sequence":{event.sequence},'
+        f'"cursor":"{cursor_at(event.position)}","status":"{event.status.value}",'
+        f'"event":"{event.type.value}","timestamp":"{iso(event.at_ms)}"'
+    ).encode()
+    return b"%b,%b" % (head, data[1:-1]) if len(data) > 2 else head
+
+
+def status_update(event: StoredEvent, form: NumberForm | None = None) -> bytes:
+    """The frame of one event."""
+    return b'{"type":"status_update",%b}' % event_fields(event, form)
+
+
+def connected(at_ms: int) -> bytes:
+    """The first frame of every stream."""
+    return b'{"type":"connected","timestamp":"%b"}' % iso(at_ms).encode()
+
+
+def backfill(
+    order_id: str,
+    status: str,
+    sequence: int,
+    events: Sequence[StoredEvent],
+    form: NumberForm | None,
+) -> bytes:
+    """What an order has been through, in one frame."""
+    logs = b",".join([b"{%b}" % event_fields(event, form) for event in events])
+    head = f'"orderId":"{order_id}","status":"{status}","sequence":{sequence}'.encode()
+    return b'{"type":"backfill",%b,"logs":[%b]}' % (head, logs)
+
+
+def error(code: str, message: str) -> bytes:
+    """The last frame of a stream that cannot be."""
+    return _encode({"type": "error", "code": code, "message": message})
+
+
+def websocket_frame(payload: bytes) -> bytes:
+    """A text frame as a server sends it (RFC 6455 5.2): final, unmasked."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 65_536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)
+
+
+class Batch:
+    """Events that go out together. Whatever form and wire is asked for is made once and shared."""
+
+    __slots__ = ("_made", "_shared", "events")
+
+    def __init__(
+        self,
+        events: Sequence[StoredEvent],
+        shared: dict[tuple[int, NumberForm | None], bytes] | None = None,
+    ) -> None:
+        self.events = events
+        # Frames of the whole flush by position and form, shared by its batches.
+        self._shared = {} if shared is None else shared
+        self._made: dict[tuple[Wire, NumberForm | None], bytes] = {}
+
+    def texts(self, form: NumberForm | None) -> list[bytes]:
+        """Each event's frame as bare JSON."""
+        texts = []
+        for event in self.events:
+            key = (event.position, form)
+            text = self._shared.get(key)
+            if text is None:
+                text = self._shared[key] = status_update(event, form)
+            texts.append(text)
+        return texts
+
+    def joined(self, wire: Wire, form: NumberForm | None) -> bytes:
+        """All frames ready to be written at once."""
+        made = self._made.get((wire, form))
+        if made is None:
+            texts = self.texts(form)
+            if wire is Wire.WEBSOCKET:
+                made = b"".join([websocket_frame(text) for text in texts])
+            else:
+                assert wire is Wire.SSE
+                pairs = zip(self.events, texts, strict=True)
+                made = b"".join([sse_event(event.sequence, text) for event, text in pairs])
+            self._made[wire, form] = made
+        return made
+
+
+def sse_event(sequence: int, text: bytes) -> bytes:
+    """One server-sent event; the text is one line of JSON."""
+    return b"id: %d\ndata: %b\n\n" % (sequence, text)

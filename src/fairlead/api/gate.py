@@ -1,0 +1,70 @@
+"""The bounds of one process: orders that wait, live streams, and the end of its service."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from fairlead.api.dependencies import ApiDependencies, ApiSettings
+from fairlead.api.problems import Refusal
+from fairlead.errors import FairleadError, Overloaded
+
+RETRY_AFTER_S = 1
+
+
+class Gate:
+    """Says whether new work may come in. What was accepted before is never refused by it."""
+
+    def __init__(self, deps: ApiDependencies, settings: ApiSettings) -> None:
+        self._store = deps.store
+        self._clock = deps.clock
+        self._open_sockets = deps.metrics.sockets
+        self._max_waiting = settings.max_waiting
+        self._max_sockets = settings.max_sockets
+        self._poll_s = settings.poll_s
+        self._task: asyncio.Task[None] | None = None
+        # As last read from the store, and accepted here since.
+        self.waiting = 0
+        self.draining = False
+        self.sockets = 0
+
+    async def start(self) -> None:
+        await self._look()
+        self._task = asyncio.create_task(self._look_forever(), name="api-gate")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def check_order(self) -> None:
+        """`Overloaded` or a refusal when no new order may come in."""
+        if self.draining:
+            raise Refusal("draining", headers={"retry-after": str(RETRY_AFTER_S)})
+        if self.waiting >= self._max_waiting:
+            raise Overloaded(self.waiting, RETRY_AFTER_S)
+
+    @contextlib.contextmanager
+    def socket(self) -> Iterator[None]:
+        """One of the bounded number of live streams."""
+        if self.draining:
+            raise Refusal("draining", headers={"retry-after": str(RETRY_AFTER_S)})
+        if self.sockets >= self._max_sockets:
+            raise Refusal("too_many_sockets", headers={"retry-after": str(RETRY_AFTER_S)})
+        self.sockets += 1
+        self._open_sockets.inc()
+        try:
+            yield
+        finally:
+            self.sockets -= 1
+            self._open_sockets.dec()
+
+    async def _look(self) -> None:
+        self.waiting = (await self._store.queue(self._clock.now_ms())).waiting
+
+    async def _look_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            # What does not answer now is asked again; the store refuses orders by itself meanwhile.
+            with contextlib.suppress(FairleadError):
+                await self._look()

@@ -1,0 +1,151 @@
+"""What is not about orders: health, readiness, metrics, the API's description, and pages.
+
+Pages are served from this machine only: their policy lets a browser load nothing from elsewhere.
+"""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
+
+from fairlead import __version__
+from fairlead.api.access import Access, headers_of
+from fairlead.api.answers import json_answer
+from fairlead.api.dependencies import ApiDependencies
+from fairlead.api.openapi import document
+from fairlead.api.problems import Refusal
+from fairlead.api.queries import query_of
+from fairlead.api.schemas import Alive, Ready
+
+CHECK_TIMEOUT_S = 2.0
+"""How long one part may take to answer /ready."""
+
+_NONE: frozenset[str] = frozenset()
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS = {
+    "content-security-policy": _POLICY.format(styles=""),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+# Swagger UI writes style attributes of its own.
+_DOCS_HEADERS = PAGE_HEADERS | {
+    "content-security-policy": _POLICY.format(styles=" 'unsafe-inline'")
+}
+_DOCS_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_DOCS_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>fairlead: the API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="/docs/favicon-32x32.png">
+</head>
+<body>
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+
+class Pages:
+    """Everything beside the orders."""
+
+    def __init__(self, deps: ApiDependencies, access: Access) -> None:
+        self._deps = deps
+        self._access = access
+        self._document = document()
+        self.static = StaticFiles(directory=Path(str(files("fairlead.web"))))
+
+    async def health(self, request: Request) -> Response:
+        """GET /health: the process answers. Asks nothing of anybody."""
+        self._access.check_source(headers_of(request.scope))
+        return json_answer(Alive("ok", __version__))
+
+    async def ready(self, request: Request) -> Response:
+        """GET /ready: the store, the bus, the chain and the workers answer."""
+        self._access.principal(headers_of(request.scope))
+        query_of(request.scope, _NONE)
+        deps = self._deps
+        names = ("store", "bus", "chain", "workers")
+        found = await asyncio.gather(
+            _answers(deps.store.ping()),
+            _answers(deps.bus.ping()),
+            _answers(deps.chain.ping()),
+            self._workers(),
+        )
+        checks = dict(zip(names, found, strict=True))
+        for check in await deps.ready():
+            checks[check.part] = "ok" if check.ok else check.detail
+        if any(state != "ok" for state in checks.values()):
+            raise Refusal("not_ready", headers={"retry-after": "1"}, checks=checks)
+        return json_answer(Ready("ready", checks))
+
+    async def _workers(self) -> str:
+        deps = self._deps
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                queue = await deps.store.queue(deps.clock.now_ms())
+        except Exception as error:  # whatever is wrong with a part is its state
+            return _named(error)
+        return "ok" if queue.workers > 0 else "no worker is alive"
+
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics, in Prometheus' text form."""
+        self._access.principal(headers_of(request.scope))
+        query_of(request.scope, _NONE)
+        metrics = self._deps.metrics
+        await metrics.refresh()
+        return Response(metrics.render(), headers={"content-type": metrics.content_type})
+
+    async def openapi(self, request: Request) -> Response:
+        """GET /openapi.json."""
+        self._access.principal(headers_of(request.scope))
+        query_of(request.scope, _NONE)
+        return json_answer(self._document)
+
+    async def docs(self, request: Request) -> Response:
+        """GET /docs."""
+        self._access.check_source(headers_of(request.scope))
+        return HTMLResponse(_DOCS_PAGE, headers=_DOCS_HEADERS)
+
+    async def docs_file(self, request: Request) -> Response:
+        """The page's own files. The description is inside its script, so that no token is asked."""
+        self._access.check_source(headers_of(request.scope))
+        name = request.path_params["name"]
+        if name == "start.js":
+            script = b"SwaggerUIBundle({dom_id: '#api', spec: %b});\n" % self._document
+            return Response(script, media_type="text/javascript", headers=_DOCS_HEADERS)
+        if name not in _DOCS_FILES:
+            raise Refusal("not_found")
+        return FileResponse(Path(str(swagger_ui_path)) / name, headers=_DOCS_HEADERS)
+
+    async def page(self, request: Request) -> Response:
+        """GET /."""
+        self._access.check_source(headers_of(request.scope))
+        text = files("fairlead.web").joinpath("index.html").read_text(encoding="utf-8")
+        return HTMLResponse(text, headers=PAGE_HEADERS)
+
+
+async def _answers(ping: object) -> str:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await ping  # type: ignore[misc]
+    except Exception as error:  # whatever is wrong with a part is its state
+        return _named(error)
+    return "ok"
+
+
+def _named(error: Exception) -> str:
+    """The kind of error only: its text may hold an address with a password."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CHECK_TIMEOUT_S:g} s"
+    return f"does not answer ({type(error).__name__})"

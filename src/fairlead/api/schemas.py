@@ -1,0 +1,306 @@
+"""The bodies of requests and answers, as structs: encoders and /openapi.json are made from them.
+
+`Amount` marks decimals that follow the number form: a string, or a JSON number of the same digits.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Amount = str
+"""In the schema both a decimal string and a JSON number: `openapi.py` widens it by field name."""
+
+Address = Annotated[str, Meta(description="base58", min_length=32, max_length=44)]
+Time = Annotated[str, Meta(description="ISO 8601 in UTC with milliseconds, ends in Z")]
+
+
+class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """An order. Two names for one thing must be equal; numbers are never read through float."""
+
+    token_in: Annotated[str, Meta(description="mint address or symbol", max_length=64)]
+    token_out: Annotated[str, Meta(description="mint address or symbol", max_length=64)]
+    type: Annotated[str, Meta(description="market")] | msgspec.UnsetType = msgspec.UNSET
+    order_type: Annotated[str, Meta(description="same as type")] | msgspec.UnsetType = msgspec.UNSET
+    amount_in: (
+        Annotated[str, Meta(description="decimal, token units")] | int | float | msgspec.UnsetType
+    ) = msgspec.UNSET
+    amount: (
+        Annotated[str, Meta(description="same as amountIn")] | int | float | msgspec.UnsetType
+    ) = msgspec.UNSET
+    amount_in_atoms: (
+        Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="atoms")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    slippage_bps: Annotated[int, Meta(ge=0, le=5_000)] | msgspec.UnsetType = msgspec.UNSET
+    slippage: (
+        Annotated[
+            str,
+            Meta(
+                description="percent beside amountIn and orderType,"
+                " a fraction beside amount and type; else send slippageBps"
+            ),
+        ]
+        | int
+        | float
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    wallet: Address | msgspec.UnsetType = msgspec.UNSET
+    wallet_address: Address | msgspec.UnsetType = msgspec.UNSET
+    user_id: Annotated[str, Meta(min_length=1, max_length=255)] | msgspec.UnsetType = msgspec.UNSET
+    client_order_id: Annotated[str, Meta(min_length=1, max_length=255)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    limit_price: (
+        Annotated[str, Meta(description="net tokenOut per tokenIn; limit orders only")]
+        | int
+        | float
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    priority: Annotated[int, Meta(ge=0, le=9)] | msgspec.UnsetType = msgspec.UNSET
+    expires_at: Annotated[str, Meta(description="ISO 8601")] | msgspec.UnsetType = msgspec.UNSET
+    venues: Annotated[list[str], Meta(min_length=1, max_length=32)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    max_price_impact_bps: Annotated[int, Meta(ge=0, le=10_000)] | msgspec.UnsetType = msgspec.UNSET
+    max_priority_fee_lamports: Annotated[int, Meta(ge=0, le=1_000_000_000)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+
+
+class Links(msgspec.Struct, frozen=True, gc=False):
+    """Where to read on."""
+
+    self: str
+    events: str
+    websocket: str
+
+
+class AcceptedAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """The order is stored and will be executed."""
+
+    success: bool
+    order_id: str
+    status: str
+    message: str
+    links: Links
+    # Given when the wallet named is not the one that pays (paper wallets).
+    wallet: str | None = None
+    wallet_address: str | None = None
+
+
+class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """`cancelled`, or `cancelling` while the chain may still say otherwise."""
+
+    success: bool
+    order_id: str
+    status: str
+    message: str
+
+
+class QuoteView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One venue's quote, or why it has none."""
+
+    dex: str
+    venue: str
+    pool: str
+    amount_out: Amount | None = None
+    minimum_out: Amount | None = None
+    net_amount_out: Amount | None = None
+    price_impact: Amount | None = None
+    price_impact_bps: int | None = None
+    fee: Amount | None = None
+    fee_token: str | None = None
+    route: list[str] = []
+    error: str | None = None
+
+
+class LegView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One swap inside the transaction."""
+
+    program: str
+    pool: str
+    venue: str
+    token_in: str
+    token_out: str
+    amount_in: Amount | None = None
+    amount_out: Amount | None = None
+
+
+class AttemptView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One signed transaction."""
+
+    number: int
+    round: int
+    tx_signature: str
+    tx_hash: str
+    last_valid_block_height: int
+    priority_fee_lamports: int
+    created_at: Time
+    latch: str | None = None
+    # live, succeeded, errored or dead; on GET of one order.
+    state: str | None = None
+
+
+class OrderView(msgspec.Struct, frozen=True, rename="camel"):
+    """Everything known about an order; null is not known (yet)."""
+
+    order_id: str
+    status: str
+    sequence: int
+    type: str
+    order_type: str
+    wallet: Address
+    wallet_address: Address
+    user_id: str | None
+    client_order_id: str | None
+    token_in: str
+    token_out: str
+    token_in_mint: Address
+    token_out_mint: Address
+    amount_in: Amount
+    amount_in_atoms: str
+    slippage_bps: int
+    slippage: Amount
+    limit_price: Amount | None
+    priority: int
+    expires_at: Time | None
+    venues: list[str] | None
+    max_price_impact_bps: int | None
+    fee_cap_lamports: int
+    created_at: Time
+    updated_at: Time
+    quote: QuoteView | None
+    quotes: list[QuoteView]
+    selected_dex: str | None
+    dex: str | None
+    venue: str | None
+    legs: list[LegView]
+    minimum_out: Amount | None
+    tx_signature: str | None
+    tx_hash: str | None
+    executed_price: Amount | None
+    amount_out: Amount | None
+    network_fee_lamports: int | None
+    slot: int | None
+    provisional: bool | None
+    retry_count: int
+    next_try_at: Time | None
+    attempts: list[AttemptView]
+    failure_reason: str | None
+    failure_code: str | None
+    finalized_at: Time | None
+
+
+class OrderList(msgspec.Struct, frozen=True, rename="camel"):
+    """Kept counts of all orders the caller may see, whatever the filters, and one page."""
+
+    waiting: int
+    active: int
+    open: int
+    completed: int
+    failed: int
+    cancelled: int
+    expired: int
+    total: int
+    orders: list[OrderView]
+    next_cursor: str | None
+
+
+class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One event: the fields of its live frame."""
+
+    order_id: str
+    sequence: int
+    cursor: str
+    status: str
+    event: str
+    timestamp: Time
+    quote: QuoteView | None = None
+    quotes: list[QuoteView] | None = None
+    selected_dex: str | None = None
+    dex: str | None = None
+    venue: str | None = None
+    legs: list[LegView] | None = None
+    minimum_out: Amount | None = None
+    tx_signature: str | None = None
+    tx_hash: str | None = None
+    attempt: dict[str, Any] | None = None
+    executed_price: Amount | None = None
+    amount_in: Amount | None = None
+    amount_out: Amount | None = None
+    network_fee_lamports: int | None = None
+    slot: int | None = None
+    provisional: bool | None = None
+    retry_count: int | None = None
+    reason: str | None = None
+    failure_code: str | None = None
+    next_try_at: Time | None = None
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """A page of an order's events; ask again with `after` = `next`."""
+
+    events: list[EventView]
+    next: int
+
+
+class QuotesAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """Every pool's quote, best first, and the best; no order is made."""
+
+    token_in: str
+    token_out: str
+    token_in_mint: Address
+    token_out_mint: Address
+    amount_in: Amount
+    amount_in_atoms: str
+    slippage_bps: int
+    slot: int
+    quotes: list[QuoteView]
+    best: QuoteView | None
+    reason: str
+
+
+class TokenView(msgspec.Struct, frozen=True):
+    """A token that may be named by its symbol."""
+
+    symbol: str
+    name: str
+    mint: Address
+    decimals: int
+
+
+class TokenListAnswer(msgspec.Struct, frozen=True):
+    tokens: list[TokenView]
+
+
+class BalanceView(msgspec.Struct, frozen=True):
+    """What a wallet holds of one token at `finalized`."""
+
+    symbol: str
+    mint: Address
+    amount: Amount
+    atoms: str
+
+
+class WalletView(msgspec.Struct, frozen=True, rename="camel"):
+    address: Address
+    is_default: bool
+    balances: list[BalanceView]
+
+
+class WalletList(msgspec.Struct, frozen=True):
+    wallets: list[WalletView]
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+    version: str
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """Every part answers."""
+
+    status: str
+    checks: dict[str, str]

@@ -1,0 +1,201 @@
+"""From what a client asks for to what is agreed: the canonical order request and its checks.
+
+Fields are named canonically here; `api/dialects.py` gives errors the names the client used.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+from solders.pubkey import Pubkey
+
+from fairlead.amounts import AmountError, atoms_from_decimal, checked_atoms
+from fairlead.errors import FieldError, InvalidOrder
+from fairlead.orders.model import NumberForm, OrderTerms, OrderType, SlippageUnit
+from fairlead.tokens import TOKENS, Token, TokenList
+from fairlead.venues.venue import Venue
+
+MAX_SLIPPAGE_BPS = 5_000
+MAX_PRIORITY = 9
+MAX_LABEL_LENGTH = 255
+"""Characters of userId and clientOrderId."""
+MAX_EXPIRY_MS = 366 * 24 * 3600 * 1000
+"""How far ahead `expiresAt` may lie: reserved funds must come back some day."""
+MAX_PRIORITY_FEE_LAMPORTS = 1_000_000_000
+"""One SOL: more is a slip of the pen."""
+BASE_FEE_ALLOWANCE_LAMPORTS = 10 * 5_000
+"""Base fees of an order's attempts, beside the priority fees it allows; both make its fee cap."""
+
+
+class OrderRequest(msgspec.Struct, frozen=True, gc=False):
+    """An order as asked for, whatever form it came in. None means: not said."""
+
+    token_in: str
+    token_out: str
+    type: str = OrderType.MARKET.value
+    # Token units, a plain decimal; or atoms. At least one of them.
+    amount_in: str | None = None
+    amount_in_atoms: int | None = None
+    slippage_bps: int | None = None
+    wallet: str | None = None
+    user_id: str | None = None
+    client_order_id: str | None = None
+    limit_price: str | None = None
+    priority: int = 0
+    expires_at_ms: int | None = None
+    venues: tuple[str, ...] | None = None
+    max_price_impact_bps: int | None = None
+    max_priority_fee_lamports: int | None = None
+    # How the client writes numbers and slippage, for its answers.
+    number_form: NumberForm = NumberForm.STRING
+    slippage_unit: SlippageUnit = SlippageUnit.PERCENT
+
+
+class IntakeRules(msgspec.Struct, frozen=True):
+    """What holds where the client says nothing."""
+
+    default_slippage_bps: int = 100
+    # Cap over base fees, priority fees and tips of an order that names no priority fee.
+    default_fee_cap_lamports: int = 1_000_000
+    tokens: TokenList = TOKENS
+
+
+VENUE_NAMES: dict[str, tuple[str, ...]] = {
+    **{dex: tuple(v.value for v in Venue if v.dex == dex) for dex in {v.dex for v in Venue}},
+    **{venue.value: (venue.value,) for venue in Venue},
+}
+"""Names an allow-list may use: a venue, or a family for all venues of it."""
+
+
+def agree(
+    request: OrderRequest,
+    rules: IntakeRules,
+    default_wallet: str,
+    held_address: Callable[[str], str | None],
+    now_ms: int,
+) -> OrderTerms:
+    """The terms of the order, or `InvalidOrder` with every field that is wrong."""
+    errors: list[FieldError] = []
+    if request.type != OrderType.MARKET:
+        errors.append(FieldError("type", "unsupported_type", "must be market"))
+    token_in, token_out, atoms = _swap(request, rules.tokens, errors)
+    named = request.wallet or default_wallet
+    wallet = _payer(named, held_address, errors)
+    if request.expires_at_ms is not None:
+        _check_expiry(request.expires_at_ms, now_ms, errors)
+    venues = _venues(request.venues, errors) if request.venues is not None else None
+    if errors or token_in is None or token_out is None or wallet is None:
+        raise InvalidOrder(tuple(errors))
+    fee_cap = rules.default_fee_cap_lamports
+    if request.max_priority_fee_lamports is not None:
+        fee_cap = BASE_FEE_ALLOWANCE_LAMPORTS + request.max_priority_fee_lamports
+    slippage = request.slippage_bps
+    return OrderTerms(
+        type=OrderType.MARKET,
+        wallet=wallet,
+        wallet_address=named,
+        token_in=token_in.mint,
+        token_out=token_out.mint,
+        token_in_name=request.token_in,
+        token_out_name=request.token_out,
+        token_in_decimals=token_in.decimals,
+        token_out_decimals=token_out.decimals,
+        amount_in_atoms=atoms,
+        slippage_bps=rules.default_slippage_bps if slippage is None else slippage,
+        fee_cap_lamports=fee_cap,
+        number_form=request.number_form,
+        slippage_unit=request.slippage_unit,
+        user_id=request.user_id,
+        client_order_id=request.client_order_id,
+        priority=request.priority,
+        expires_at_ms=request.expires_at_ms,
+        venues=venues,
+        max_price_impact_bps=request.max_price_impact_bps,
+    )
+
+
+def pair(
+    token_in: str, token_out: str, tokens: TokenList, errors: list[FieldError]
+) -> tuple[Token | None, Token | None]:
+    """Both tokens, None for one that is not listed; they must differ."""
+    found_in, found_out = tokens.find(token_in), tokens.find(token_out)
+    if found_in is None:
+        errors.append(_unknown_token("tokenIn", token_in))
+    if found_out is None:
+        errors.append(_unknown_token("tokenOut", token_out))
+    if found_in is not None and found_in is found_out:
+        errors.append(FieldError("tokenOut", "same_token", "must differ from tokenIn"))
+    return found_in, found_out
+
+
+def amount_atoms(
+    amount: str | None, amount_in_atoms: int | None, token: Token, errors: list[FieldError]
+) -> int:
+    """Atoms of the amount, 0 with an error noted when it cannot be one."""
+    try:
+        if amount is None:
+            assert amount_in_atoms is not None
+            return checked_atoms(amount_in_atoms)
+        atoms = atoms_from_decimal(amount, token.decimals)
+    except AmountError as error:
+        name = "amountInAtoms" if amount is None else "amountIn"
+        errors.append(FieldError(name, error.code, str(error)))
+        return 0
+    if amount_in_atoms is not None and amount_in_atoms != atoms:
+        errors.append(FieldError("amountInAtoms", "conflicting", "differs from the amount given"))
+    return atoms
+
+
+def _swap(
+    request: OrderRequest, tokens: TokenList, errors: list[FieldError]
+) -> tuple[Token | None, Token | None, int]:
+    token_in, token_out = pair(request.token_in, request.token_out, tokens, errors)
+    if token_in is None:
+        return None, token_out, 0
+    atoms = amount_atoms(request.amount_in, request.amount_in_atoms, token_in, errors)
+    return token_in, token_out, atoms
+
+
+def _unknown_token(field: str, name: str) -> FieldError:
+    if len(name) < 32 or is_address(name):
+        return FieldError(field, "unknown_token", "is not in the token list (GET /api/tokens)")
+    return FieldError(field, "malformed_address", "is no mint address and no known symbol")
+
+
+@lru_cache(maxsize=65_536)
+def is_address(text: str) -> bool:
+    """Whether this is a base58 address of 32 bytes."""
+    try:
+        Pubkey.from_string(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _payer(
+    named: str, held_address: Callable[[str], str | None], errors: list[FieldError]
+) -> str | None:
+    if not is_address(named):
+        errors.append(FieldError("wallet", "malformed_address", "is no base58 address"))
+        return None
+    held = held_address(named)
+    if held is None:
+        message = "is no wallet of this engine: it holds no key for it"
+        errors.append(FieldError("wallet", "wallet_not_held", message))
+    return held
+
+
+def _check_expiry(expires_at_ms: int, now_ms: int, errors: list[FieldError]) -> None:
+    if expires_at_ms <= now_ms:
+        errors.append(FieldError("expiresAt", "in_the_past", "must lie in the future"))
+    elif expires_at_ms > now_ms + MAX_EXPIRY_MS:
+        errors.append(FieldError("expiresAt", "out_of_range", "is more than a year ahead"))
+
+
+def _venues(names: tuple[str, ...], errors: list[FieldError]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in VENUE_NAMES]
+    if unknown or not names:
+        choices = ", ".join(sorted(VENUE_NAMES))
+        errors.append(FieldError("venues", "unknown_venue", f"must name some of: {choices}"))
+        return ()
+    return tuple(dict.fromkeys(v for name in names for v in VENUE_NAMES[name]))
