@@ -45,7 +45,7 @@ class Chain:
         root = self._rooted[-1]
         self._open_next(root, root.slot + 1, root.time_ms)
 
-    # -- time ----------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     def produce_slot(self, now_ms: int, skipped: int = 0) -> int:
         """End the open block and open the next, `skipped` slots later than the next one; its slot.
@@ -118,7 +118,7 @@ class Chain:
             for record in block.records:
                 self._records.pop(record.signature, None)
 
-    # -- state changes that no transaction makes -----------------------------------------------------
+    # -- state changes that no transaction makes ---------------------------------------------------
 
     def apply(self, changes: Mapping[bytes, AccountState]) -> None:
         """Set accounts in the open block: the market moving, not a transaction."""
@@ -141,7 +141,7 @@ class Chain:
             states = [(key, self._state_at(key, -1)) for key in changes]
             self._journal.append(RootChange(states))
 
-    # -- forks ---------------------------------------------------------------------------------------
+    # -- forks -------------------------------------------------------------------------------------
 
     def drop_unrooted(self, last: int | None = None) -> list[bytes]:
         """A fork: the last blocks, the open one counted, or all after the root never were.
@@ -175,7 +175,7 @@ class Chain:
         self._transaction_count -= len(block.records)
         return [record.signature for record in block.records]
 
-    # -- durability ----------------------------------------------------------------------------------
+    # -- durability --------------------------------------------------------------------------------
 
     def take_journal(self) -> list[RootedSlot | RootChange]:
         """What became final since the last call, in order, to be written and synced."""
@@ -193,7 +193,7 @@ class Chain:
         count = self._count_at(-1)
         return Snapshot(self._seed, self.params, self._fork, count, accounts, list(self._rooted))
 
-    # -- inside --------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _index(self, commitment: Commitment) -> int:
         """Index of the commitment's block in the unrooted ones, -1 for the root."""

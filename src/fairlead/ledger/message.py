@@ -95,6 +95,7 @@ def _parse_message(raw: bytes) -> Message:
     blockhash = raw[keys_end:at]
     instruction_count, at = _compact_u16(raw, at)
     instructions = []
+    highest_index = 0
     for _ in range(instruction_count):
         program_index = raw[at]
         account_count = raw[at + 1]
@@ -110,11 +111,15 @@ def _parse_message(raw: bytes) -> Message:
         data_end = at + data_size
         instructions.append(CompiledInstruction(program_index, indexes, raw[at:data_end]))
         at = data_end
-        if not 0 < program_index < key_count or (indexes and max(indexes) >= key_count):
-            raise MalformedTransaction("an index is outside the account keys")
+        if not 0 < program_index < key_count:
+            raise MalformedTransaction("a program index is outside the account keys")
+        if indexes:
+            highest_index = max(highest_index, *indexes)
     lookup_tables = 0
     if version is not None:
         lookup_tables, at = _compact_u16(raw, at)
+    if lookup_tables == 0 and highest_index >= key_count:
+        raise MalformedTransaction("an account index is outside the account keys")
     if lookup_tables == 0 and at != len(raw):
         raise MalformedTransaction(f"{len(raw)} bytes, {at} expected")
     if not 0 < required or readonly_signed >= required or required + readonly_unsigned > key_count:

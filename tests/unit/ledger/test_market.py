@@ -1,0 +1,186 @@
+"""The paper market: pools that quote what they pay, two venues apart, nothing made or lost."""
+
+from collections import Counter
+
+import pytest
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from fairlead.ledger.bank import Bank
+from fairlead.ledger.blocks import LedgerParams, TransactionRecord
+from fairlead.ledger.market import PROGRAMS, MarketPool, all_pools, pools_of
+from fairlead.ledger.market_flow import market_flow, moved_against, opening_accounts, spread
+from fairlead.ledger.programs.associated_token import associated_address
+from fairlead.ledger.programs.token_data import NATIVE_MINT, TOKEN_PROGRAM, amount_of
+from fairlead.ledger.records import genesis
+from fairlead.ledger.tokens import SOL, TOKENS, USDC
+from fairlead.ledger.wallets import fund
+from fairlead.venues.meteora import damm_v2
+from fairlead.venues.raydium import cpmm
+from fairlead.venues.venue import Account, ChainTime, LoadedPool, Venue
+from tests.ledger.wire import ALICE_KEY, blocks, instruction, newest, signed, transfer
+
+SEED = 11
+USER = Pubkey.from_bytes(ALICE_KEY)
+
+
+def market() -> Bank:
+    ledger = Bank(PROGRAMS, genesis(SEED, opening_accounts(SEED), LedgerParams(), 1_000_000))
+    fund(ledger, ALICE_KEY)
+    return ledger
+
+
+def loaded(ledger: Bank, pool: MarketPool) -> LoadedPool:
+    def account(key: Pubkey) -> Account:
+        state = ledger.account(bytes(key))
+        assert state is not None
+        return Account(Pubkey.from_bytes(state.owner), state.lamports, state.data)
+
+    address = Pubkey.from_bytes(pool.address)
+    if pool.venue is Venue.RAYDIUM_CPMM:
+        found = cpmm.decode(address, account(address))
+        return found.load({key: account(key) for key in found.accounts_needed})
+    other = damm_v2.decode(address, account(address))
+    return other.load({key: account(key) for key in other.accounts_needed})
+
+
+def now(ledger: Bank) -> ChainTime:
+    clock = ledger.clock
+    return ChainTime(clock.slot, clock.unix_timestamp, clock.epoch)
+
+
+def wrapped(lamports: int) -> tuple[list[Instruction], Instruction]:
+    """Instructions that wrap SOL, and the one that unwraps what is left."""
+    account = associated_address(ALICE_KEY, NATIVE_MINT)
+    create = instruction(
+        ATA, b"\x01", (ALICE_KEY, "sw"), (account, "w"), (ALICE_KEY, ""), (NATIVE_MINT, ""),
+        (bytes(32), ""), (TOKEN_PROGRAM, ""),
+    )  # fmt: skip
+    sync = instruction(TOKEN_PROGRAM, b"\x11", (account, "w"))
+    close = instruction(TOKEN_PROGRAM, b"\x09", (account, "w"), (ALICE_KEY, "w"), (ALICE_KEY, "s"))
+    return [create, transfer(ALICE_KEY, account, lamports), sync], close
+
+
+ATA = bytes(Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"))
+
+
+def swap(ledger: Bank, pool: MarketPool, amount: int, minimum: int, base_in: bool = True) -> bytes:
+    token_in, token_out = (pool.base, pool.quote) if base_in else (pool.quote, pool.base)
+    native = wrapped(amount if token_in is SOL else 1)
+    instructions = list(native[0]) if SOL in (token_in, token_out) else []
+    instructions.append(
+        loaded(ledger, pool).swap_exact_in(
+            USER,
+            Pubkey.from_bytes(token_in.mint),
+            Pubkey.from_bytes(associated_address(ALICE_KEY, token_in.mint)),
+            Pubkey.from_bytes(associated_address(ALICE_KEY, token_out.mint)),
+            amount,
+            minimum,
+        )
+    )
+    if SOL in (token_in, token_out):
+        instructions.append(native[1])
+    return signed(newest(ledger), *instructions)
+
+
+def received(record: TransactionRecord, token: bytes) -> int:
+    """Atoms of a token that its vault paid out."""
+    before = {index: amount_of(data) for index, data in record.pre_tokens if data[:32] == token}
+    after = {index: amount_of(data) for index, data in record.post_tokens if data[:32] == token}
+    return max(before[i] - after.get(i, 0) for i in before)
+
+
+@pytest.mark.parametrize("pool", all_pools(), ids=lambda p: f"{p.venue.dex}-{p.base.symbol}")
+def test_every_pool_pays_what_it_quotes(pool):
+    ledger = market()
+    for base_in in (True, False):
+        token_in, token_out = (pool.base, pool.quote) if base_in else (pool.quote, pool.base)
+        amount = 1_000 * 10**9 * 150 * 10**token_in.decimals // token_in.price_nanos
+        quote = loaded(ledger, pool).quote_exact_in(
+            Pubkey.from_bytes(token_in.mint), amount, now(ledger)
+        )
+        assert quote.price_impact_bps < 100
+        raw = swap(ledger, pool, amount, quote.amount_out_atoms, base_in)
+        outcome = ledger.send(raw)
+        assert outcome.err is None
+        record = ledger.transaction(outcome.signature, "processed")
+        assert record is not None
+        assert quote.amount_out_atoms == received(record, token_out.mint)
+
+
+@pytest.mark.parametrize("venue", list(Venue))
+@pytest.mark.parametrize("base_in", [True, False])
+def test_a_market_that_moved_against_it_fails_the_swap_and_is_back_afterwards(venue, base_in):
+    ledger = market()
+    (pool,) = [p for p in pools_of(all_pools(), SOL.mint, USDC.mint) if p.venue is venue]
+    token_in = pool.base if base_in else pool.quote
+    amount = 10**token_in.decimals
+    quote = loaded(ledger, pool).quote_exact_in(
+        Pubkey.from_bytes(token_in.mint), amount, now(ledger)
+    )
+    raw = swap(ledger, pool, amount, quote.amount_out_atoms * 95 // 100, base_in)
+    before = ledger.accounts([pool.address, pool.vault_0, pool.vault_1])
+    moved = moved_against(ledger.account, raw)
+    outcome = ledger.send(raw, moved=moved)
+    slippage = 6_005 if venue is Venue.RAYDIUM_CPMM else 6_002
+    assert outcome.landed
+    assert {"InstructionError": [3, {"Custom": slippage}]} == outcome.err
+    assert before == ledger.accounts([pool.address, pool.vault_0, pool.vault_1])
+    low = swap(ledger, pool, amount, 1, base_in)
+    assert ledger.send(low, moved=moved).err is None
+    assert before[1][1:] != ledger.accounts([pool.vault_0, pool.vault_1])[1]
+
+
+def test_venues_stand_two_to_five_percent_apart_and_either_may_be_the_better():
+    apart = [spread(SEED, "SOL/USDC", slot) for slot in range(20_000)]
+    typical = sum(20_000 <= abs(size) <= 50_000 for size in apart)
+    assert typical > 0.95 * len(apart)
+    signs = Counter(size > 0 for size in apart)
+    assert min(signs.values()) > len(apart) // 5
+
+
+def test_moves_make_and_lose_no_token_and_every_vault_can_pay():
+    ledger = market()
+    pools = all_pools()
+    before = totals(ledger)
+    prices = set()
+    for number in range(300):
+        ledger.produce_slot(1_000_000 + number * 400, skipped=17)
+        ledger.apply(market_flow(ledger.account, pools, SEED, ledger.clock.slot))
+        quote = loaded(ledger, pools[0]).quote_exact_in(
+            Pubkey.from_bytes(SOL.mint), 10**9, now(ledger)
+        )
+        prices.add(quote.amount_out_atoms)
+    assert before == totals(ledger)
+    assert len(prices) > 50
+    assert max(prices) < 1.3 * min(prices)
+
+
+def totals(ledger: Bank) -> dict[str, int]:
+    found = ledger.program_accounts(TOKEN_PROGRAM, data_size=165)
+    return {
+        token.symbol: sum(amount_of(s.data) for _, s in found if s.data[:32] == token.mint)
+        for token in TOKENS
+    }
+
+
+def test_funding_is_final_at_once_and_the_mints_know():
+    ledger = market()
+    blocks(ledger, 3)
+    wallet = bytes([7]) * 32
+    fund(ledger, wallet)
+    assert ledger.account(wallet, "finalized") is not None
+    for token in TOKENS:
+        account = ledger.account(associated_address(wallet, token.mint), "finalized")
+        assert (account is None) == (token is SOL)
+        if token is not SOL:
+            mint = ledger.account(token.mint, "finalized")
+            assert mint is not None
+            assert totals(ledger)[token.symbol] == int.from_bytes(mint.data[36:44], "little")
+
+
+def test_every_pair_has_a_pool_on_both_venues():
+    for base, quote in ((SOL, USDC), (USDC, SOL)):
+        found = pools_of(all_pools(), base.mint, quote.mint)
+        assert set(Venue) == {pool.venue for pool in found}
+    assert () == pools_of(all_pools(), SOL.mint, bytes(32))
