@@ -1,6 +1,6 @@
 """Records swaps of the real programs on pools of our own, in the format swap-vectors/1.
 
-    FAIRLEAD_PROGRAMS_DIR=… python tests/vectors/record.py FOLDER
+    FAIRLEAD_PROGRAMS_DIR=… python -m tests.vectors.record FOLDER
 
 The folder of the programs holds their .so files under any names; they are found by their sha256 and
 never become part of the project. Everything else is made here: pools come from our encoders, keys
@@ -44,7 +44,7 @@ COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111
 UNIT_LIMIT = Instruction(COMPUTE_BUDGET, b"\x02" + (1_400_000).to_bytes(4, "little"), [])
 U64_MAX = 2**64 - 1
 USER_BALANCE = 2**62
-SWAPS_PER_POOL = 12
+NORMAL_SWAPS = 9
 ERROR_NAME = re.compile(r"Error Code: (\w+)\.")
 FAILED_PROGRAM = re.compile(r"Program (\w+) failed")
 
@@ -143,6 +143,8 @@ class Recording:
             if keep:
                 for address in self.pool.changing:
                     self.state[address] = self.machine.account(address)
+        if "error" in result and result["error"]["code"] == 1:
+            category = "user_balance"
         different = {a: v for a, v in before.items() if self.base.get(a) != v}
         raw = {
             "id": f"{self.name}/{len(self.vectors):03}",
@@ -278,10 +280,10 @@ def _error(answer: FailedTransactionMetadata) -> dict[str, Any]:
 
 
 def record_pool(machine: Machine, name: str, pool: PoolOfOurs, rng: random.Random) -> Recording:
-    """A dozen swaps of one pool: ordinary ones, dust, limits, and what it must refuse."""
+    """Some twenty swaps of one pool: ordinary ones, dust, limits, and what it must refuse."""
     recording = Recording(machine, name, pool, rng)
     kinds = ["exact_in", "exact_out"] + (["partial"] if pool.has_partial else [])
-    for _ in range(SWAPS_PER_POOL - 6):
+    for _ in range(NORMAL_SWAPS):
         recording.wait(rng.choice((0, 1, 7, 40, 900)))
         side = rng.randrange(2)
         kind = rng.choice(kinds)
@@ -297,6 +299,11 @@ def record_pool(machine: Machine, name: str, pool: PoolOfOurs, rng: random.Rando
         recording.swap("exact_in", side, amount, paid + 1, category="slippage", keep=False)
         recording.swap("exact_in", side, amount, paid, category="slippage_exact", keep=False)
     recording.swap("exact_out", side, pool.depth[1 - side] * 3 + 7, category="large", keep=False)
+    if pool.has_partial:
+        for end in (0, 1):
+            offered = pool.depth[end] * 100 + 3
+            recording.swap("partial", end, offered, category="large", keep=False)
+    recording.swap("exact_in", 1 - side, U64_MAX, category="max_u64", keep=False)
     off, later = pool.disabled(recording.state), pool.opens_later(recording.state, recording.time)
     recording.swap(
         "exact_in", side, amount, category="status", note="swaps off", keep=False, changed=off
@@ -339,7 +346,7 @@ def main(arguments: list[str]) -> None:
     """Writes one file per pool into the folder named."""
     folder = os.environ.get("FAIRLEAD_PROGRAMS_DIR")
     if len(arguments) != 1 or folder is None:
-        sys.exit("usage: FAIRLEAD_PROGRAMS_DIR=… python tests/vectors/record.py FOLDER")
+        sys.exit("usage: FAIRLEAD_PROGRAMS_DIR=… python -m tests.vectors.record FOLDER")
     seed = 20_251_120
     for name, recording in recordings(find_programs(Path(folder)), seed):
         text = json.dumps(recording.file(seed), separators=(",", ":"))

@@ -7,6 +7,8 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.program import AccountView, InstructionError, Program
 from fairlead.ledger.programs import meteora_damm_v2, raydium_cpmm
+from fairlead.venues.meteora import damm_v2
+from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from fairlead.venues.vectors import Vector
 from fairlead.venues.venue import Account, ChainTime
 
@@ -14,6 +16,16 @@ PROGRAMS: Mapping[Pubkey, Program] = {
     Pubkey.from_bytes(module.PROGRAM_ID): module.PROGRAM
     for module in (raydium_cpmm, meteora_damm_v2)
 }
+
+
+MISSING = Account(Pubkey.default(), 0, b"")
+LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
+SYSVAR_OWNER = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
+BUILT_IN = {
+    **dict.fromkeys((*PROGRAMS, TOKEN_PROGRAM, TOKEN_2022_PROGRAM), Account(LOADER, 1, b"")),
+    damm_v2.INSTRUCTIONS_SYSVAR: Account(SYSVAR_OWNER, 0, b""),
+}
+"""What exists on a cluster though no vector stores it."""
 
 
 class Context:
@@ -45,14 +57,16 @@ def views_of(vector: Vector) -> list[AccountView]:
     assert vector.sent is not None
     views: dict[Pubkey, AccountView] = {}
     ordered = []
+    read_only = (vector.sent.program_id, damm_v2.INSTRUCTIONS_SYSVAR)
     for meta in vector.sent.accounts:
         view = views.get(meta.pubkey)
         if view is None:
-            a = vector.accounts.get(meta.pubkey, Account(Pubkey.default(), 0, b""))
+            a = vector.accounts.get(meta.pubkey) or BUILT_IN.get(meta.pubkey, MISSING)
             view = AccountView(bytes(meta.pubkey), a.lamports, a.data, bytes(a.owner))
             views[meta.pubkey] = view
         view.is_signer |= meta.is_signer
-        view.is_writable |= meta.is_writable
+        # The runtime lets nobody write an invoked program or a sysvar.
+        view.is_writable |= meta.is_writable and meta.pubkey not in read_only
         ordered.append(view)
     return ordered
 

@@ -122,10 +122,22 @@ def is_token_program(program: Pubkey) -> bool:
 
 def decode_token_account(account: Account) -> TokenAccount:
     """The token account in these bytes; `VenueError` where there is none."""
-    data = account.data
-    if not is_token_program(account.owner) or len(data) < TOKEN_ACCOUNT_SIZE or not data[108]:
+    if not is_token_account(account):
         raise VenueError(ErrorClass.TERMINAL, "not_a_token_account")
-    return TokenAccount(data[:32], data[32:64], _U64.unpack_from(data, 64)[0], data[108])
+    data = account.data
+    return TokenAccount(data[:32], data[32:64], amount_of(data), data[108])
+
+
+def is_token_account(account: Account) -> bool:
+    """Whether these are the bytes of an initialized token account."""
+    data = account.data
+    return len(data) >= TOKEN_ACCOUNT_SIZE and data[108] != 0 and is_token_program(account.owner)
+
+
+def amount_of(data: bytes) -> int:
+    """Atoms a token account's bytes hold."""
+    amount: int = _U64.unpack_from(data, 64)[0]
+    return amount
 
 
 def decode_mint(account: Account) -> Mint:

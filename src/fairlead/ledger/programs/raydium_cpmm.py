@@ -25,7 +25,14 @@ from fairlead.venues.raydium.cpmm_curve import (
     refusal,
 )
 from fairlead.venues.raydium.cpmm_swap import Swap, after_swap, check_open, exact_in, exact_out
-from fairlead.venues.token2022 import TransferFee, mint_from_bytes
+from fairlead.venues.token2022 import (
+    ACCOUNT_TYPE_MINT,
+    ACCOUNT_TYPE_OFFSET,
+    MINT_SIZE,
+    TOKEN_ACCOUNT_SIZE,
+    TransferFee,
+    mint_from_bytes,
+)
 from fairlead.venues.venue import ErrorClass, VenueError
 
 PROGRAM_ID = bytes(cpmm_accounts.PROGRAM_ID)
@@ -46,7 +53,7 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         elif kind == cpmm.SWAP_BASE_OUTPUT:
             context.log("Program log: Instruction: SwapBaseOutput")
         else:
-            raise anchor_error(101)
+            raise anchor_error(101 if len(kind) == 8 else 100)
         if len(data) < 24:
             raise anchor_error(102)
         first, second = _ARGUMENTS.unpack_from(data, 8)
@@ -128,15 +135,23 @@ def _check_accounts(accounts: Sequence[AccountView]) -> None:
     if not accounts[0].is_signer:
         raise anchor_error(3010)
     config, pool, observation = accounts[2], accounts[3], accounts[12]
+    if config.owner == SYSTEM_PROGRAM and not config.lamports:
+        raise anchor_error(3012)
     _check_owned(config, cpmm_accounts.CONFIG_DISCRIMINATOR, cpmm_accounts.CONFIG_SIZE)
     _check_owned(pool, cpmm_accounts.POOL_DISCRIMINATOR, cpmm_accounts.POOL_SIZE)
     for account in accounts[4:8]:
-        _check_token_owned(account, 165)
+        _check_token_owned(account)
+        if len(account.data) < TOKEN_ACCOUNT_SIZE:
+            raise InstructionError("InvalidAccountData")
+        if not account.data[108]:
+            raise InstructionError("UninitializedAccount")
     for program in accounts[8:10]:
         if program.key not in TOKEN_PROGRAMS:
             raise anchor_error(3008)
     for mint in accounts[10:12]:
-        _check_token_owned(mint, 82)
+        _check_token_owned(mint)
+        if not _is_mint(mint.data):
+            raise InstructionError("InvalidAccountData")
     _check_owned(
         observation, cpmm_accounts.OBSERVATION_DISCRIMINATOR, cpmm_accounts.OBSERVATION_SIZE
     )
@@ -168,18 +183,21 @@ def _check_constraints(accounts: Sequence[AccountView]) -> None:
 
 def _check_owned(account: AccountView, discriminator: bytes, size: int) -> None:
     if account.owner != PROGRAM_ID:
-        is_missing = account.owner == SYSTEM_PROGRAM and not account.lamports
-        raise anchor_error(3012 if is_missing else 3007)
+        raise anchor_error(3007)
     if account.data[:8] != discriminator or len(account.data) < size:
         raise anchor_error(3002)
 
 
-def _check_token_owned(account: AccountView, size: int) -> None:
+def _is_mint(data: bytes) -> bool:
+    if len(data) <= TOKEN_ACCOUNT_SIZE:
+        return len(data) == MINT_SIZE
+    return data[ACCOUNT_TYPE_OFFSET] == ACCOUNT_TYPE_MINT
+
+
+def _check_token_owned(account: AccountView) -> None:
     if account.owner != TOKEN_PROGRAM and account.owner != TOKEN_2022_PROGRAM:
         is_missing = account.owner == SYSTEM_PROGRAM and not account.lamports
         raise anchor_error(3012 if is_missing else 3007)
-    if len(account.data) < size:
-        raise anchor_error(3003)
 
 
 def _event(

@@ -54,7 +54,7 @@ def transfer_checked(
         return
     try:
         if source.owner != token_program or destination.owner != token_program:
-            raise InstructionError("IncorrectProgramId")
+            _refuse_foreign(token_program, source, destination)
         if amount_of(source.data) >= amount and amount_of(destination.data) + amount > U64_MAX:
             # No mint can have issued that much; refused here so that no program has to think of it.
             raise custom(spl_token.OVERFLOW)
@@ -72,6 +72,14 @@ def transfer_checked(
             context.log(f"Program log: Error: {_TEXTS.get(error.code, 'unknown')}")
             context.log(f"Program {name} failed: custom program error: {error.code:#x}")
         raise
+
+
+def _refuse_foreign(token_program: bytes, source: AccountView, destination: AccountView) -> None:
+    """An account of the other token program: SPL Token looks at sizes, Token-2022 at owners."""
+    sizes = {len(source.data), len(destination.data)}
+    if token_program == TOKEN_PROGRAM and sizes != {token2022.TOKEN_ACCOUNT_SIZE}:
+        raise InstructionError("InvalidAccountData")
+    raise InstructionError("IncorrectProgramId")
 
 
 def _transfer_2022(

@@ -118,7 +118,9 @@ def swap_in(
             fee = net - step.amount_in
         if not net:
             raise refusal(AMOUNT_IS_ZERO, "the price is at the end of the range")
-        # The user pays what the pool takes, and the transfer fee on top.
+    if partial:
+        # The user pays what the pool takes and the transfer fee on top, which may be one atom less
+        # than was offered even where nothing is left.
         amount_in = net + _inverse_fee(fee_in, net)
     output = step.amount_out
     if not on_input:
@@ -141,6 +143,8 @@ def swap_out(
     output = amount_out + _inverse_fee(fee_out, amount_out)
     if output <= 0:
         raise refusal(AMOUNT_IS_ZERO)
+    if output > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "the output is more than 2^64-1")
     on_input = _fee_on_input(numbers, a_to_b)
     fee, gross = 0, output
     if not on_input:
