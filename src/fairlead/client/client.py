@@ -1,6 +1,6 @@
 """The client of fairlead's HTTP API. Every request may be repeated without risk, and is."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -171,9 +171,14 @@ class Client:
         """
         return streams.watch(self._line(f"/ws/orders/{quote(order_id, safe='')}"), order_id, after)
 
-    def watch_all(self, cursor: str | None = None) -> AsyncGenerator[Update, None]:
-        """Events of all orders as they happen, without end; `update.cursor` resumes it."""
-        return streams.watch_all(self._line("/ws"), cursor)
+    def watch_all(
+        self, cursor: str | None = None, on_connect: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[Update, None]:
+        """Events of all orders as they happen, without end; `update.cursor` resumes it.
+
+        `on_connect` is called when the stream begins (again): what happens from then on is in it.
+        """
+        return streams.watch_all(self._line("/ws"), cursor, on_connect)
 
     # --- Markets -----------------------------------------------------------------------------
 

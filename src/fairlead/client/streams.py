@@ -1,7 +1,7 @@
 """Live updates over WebSocket: reconnects where it stopped, drops repeats, notices gaps."""
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
@@ -49,7 +49,7 @@ async def watch(line: Line, order_id: str, after: int) -> AsyncGenerator[Update,
     while True:
         try:
             query = {"after": str(last)}
-            async with aclosing(_connection(line, query, order_id, patience)) as updates:
+            async with aclosing(_connection(line, query, order_id, patience.reached)) as updates:
                 async for update in updates:
                     if update.sequence <= last:
                         continue
@@ -70,14 +70,21 @@ async def watch(line: Line, order_id: str, after: int) -> AsyncGenerator[Update,
             return
 
 
-async def watch_all(line: Line, cursor: str | None) -> AsyncGenerator[Update, None]:
+async def watch_all(
+    line: Line, cursor: str | None, on_connect: Callable[[], None]
+) -> AsyncGenerator[Update, None]:
     """Updates of all orders after `cursor` (None: from now on), each once."""
     seen: OrderedDict[str, int] = OrderedDict()
     patience = Patience(line.reconnect_for_s)
+
+    def reached() -> None:
+        patience.reached()
+        on_connect()
+
     while True:
         try:
             query = {} if cursor is None else {"cursor": cursor}
-            async with aclosing(_connection(line, query, "", patience)) as updates:
+            async with aclosing(_connection(line, query, "", reached)) as updates:
                 async for update in updates:
                     cursor = update.cursor if update.cursor is not None else cursor
                     if update.sequence == 0 or update.sequence <= seen.get(update.order_id, 0):
@@ -101,7 +108,7 @@ async def _wait(line: Line, patience: Patience, why: str) -> None:
 
 
 async def _connection(
-    line: Line, query: Mapping[str, str], order_id: str, patience: Patience
+    line: Line, query: Mapping[str, str], order_id: str, reached: Callable[[], None]
 ) -> AsyncGenerator[Update, None]:
     """Updates of one connection. Returns when the server ended the stream, else `_Interrupted`."""
     url = f"{line.url}?{urlencode({**query, 'numbers': 'string'})}"
@@ -114,9 +121,13 @@ async def _connection(
             max_size=MAX_FRAME_BYTES,
             open_timeout=OPEN_TIMEOUT_S,
         ) as socket:
+            greeting = True
             while True:
                 message = await socket.recv(decode=False)
-                patience.reached()
+                if greeting:
+                    # The first frame says that nothing will be missed from here on.
+                    greeting = False
+                    reached()
                 for update in _updates(message, order_id):
                     yield update
     except ConnectionClosed as closed:

@@ -1,0 +1,229 @@
+"""The commands and their options. What they do is imported when one is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairlead.cli import outcomes
+
+app = typer.Typer(
+    help="A self-hosted order execution engine for Solana: every order lands exactly once.",
+    epilog="Settings come from the environment and .env: docs/configuration.md.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+orders = typer.Typer(help="Send, watch and cancel orders.", no_args_is_help=True)
+app.add_typer(orders, name="order")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on (HOST).")]
+Port = Annotated[int | None, typer.Option(help="The port to listen on (PORT).", min=0, max=65_535)]
+Url = Annotated[str | None, typer.Option(help="The API's address (FAIRLEAD_URL).")]
+OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+TokenIn = Annotated[str, typer.Argument(help="What to give: a symbol or a mint.")]
+TokenOut = Annotated[str, typer.Argument(help="What to get: a symbol or a mint.")]
+Amount = Annotated[str, typer.Argument(help="How much to give, in units of the token: 1.5")]
+
+# --- Servers ---------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    chain: Annotated[
+        str | None, typer.Option(help="paper, local, devnet or mainnet (FAIRLEAD_CHAIN).")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="realistic or fast (FAIRLEAD_PAPER_PROFILE).")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the data is kept (FAIRLEAD_DATA_DIR).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run everything in one process: the API, the page and a worker."""
+    from fairlead.cli.servers import start
+
+    over = {
+        "HOST": host,
+        "PORT": port,
+        "FAIRLEAD_CHAIN": chain,
+        "FAIRLEAD_PAPER_PROFILE": profile,
+        "FAIRLEAD_DATA_DIR": data_dir,
+    }
+    outcomes.perform(lambda: start("serve", over, as_json), as_json)
+
+
+@app.command()
+def api(host: Host = None, port: Port = None, as_json: Json = False) -> None:
+    """Run the API alone, beside workers in other processes (needs DATABASE_URL)."""
+    from fairlead.cli.servers import start
+
+    over = {"HOST": host, "PORT": port}
+    outcomes.perform(lambda: start("api", over, as_json), as_json)
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option(help="Orders at a time (FAIRLEAD_CONCURRENCY).", min=1)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a worker alone, beside the API in another process (needs DATABASE_URL)."""
+    from fairlead.cli.servers import start
+
+    over = {"FAIRLEAD_CONCURRENCY": concurrency}
+    outcomes.perform(lambda: start("worker", over, as_json), as_json)
+
+
+@app.command()
+def node(
+    host: Annotated[str | None, typer.Option(help="FAIRLEAD_NODE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="FAIRLEAD_NODE_PORT.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a Solana node of our own: JSON-RPC over a local ledger."""
+    from fairlead.cli.servers import start
+
+    over = {"FAIRLEAD_NODE_HOST": host, "FAIRLEAD_NODE_PORT": port}
+    outcomes.perform(lambda: start("node", over, as_json), as_json)
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Bring the database's tables up to date. `serve`, `api` and `worker` do it themselves."""
+    from fairlead.cli.servers import bring_up_to_date
+
+    outcomes.perform(lambda: bring_up_to_date(as_json), as_json)
+
+
+# --- Orders ----------------------------------------------------------------------------------
+
+
+@orders.command()
+def submit(
+    token_in: TokenIn,
+    token_out: TokenOut,
+    amount: Amount,
+    slippage_bps: Annotated[
+        int | None, typer.Option(help="The price may get worse by this: 100 is 1 %.", min=0)
+    ] = None,
+    wallet: Annotated[str | None, typer.Option(help="Who pays; default: the engine's.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Higher goes first.", min=0, max=9)] = None,
+    client_order_id: Annotated[str | None, typer.Option(help="A label of yours.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Sent again with the same key, it stays one order.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw the order's life.")] = False,
+    count: Annotated[
+        int, typer.Option(help="Send this many at once and sum up.", min=1, max=1_000_000)
+    ] = 1,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Send an order: `fairlead order submit SOL USDC 1.5 --watch`."""
+    from fairlead.cli.order import Wanted, submit_many, submit_one
+
+    wanted = Wanted(
+        token_in=token_in,
+        token_out=token_out,
+        amount_in=amount,
+        slippage_bps=slippage_bps,
+        wallet=wallet,
+        priority=priority,
+        client_order_id=client_order_id,
+    )
+    if count > 1:
+        outcomes.perform_async(
+            lambda: submit_many(wanted, count, idempotency_key, url, as_json), as_json
+        )
+    outcomes.perform_async(
+        lambda: submit_one(wanted, idempotency_key, watch, url, as_json), as_json
+    )
+
+
+@orders.command()
+def show(order_id: OrderId, url: Url = None, as_json: Json = False) -> None:
+    """Everything known about an order."""
+    from fairlead.cli.order import show_order
+
+    outcomes.perform_async(lambda: show_order(order_id, url, as_json), as_json)
+
+
+@orders.command()
+def watch(
+    order_id: OrderId,
+    after: Annotated[int, typer.Option(help="Skip updates up to this sequence.", min=0)] = 0,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Draw an order's life as it happens, from its beginning. With --json: a line per update."""
+    from fairlead.cli.order import watch_order
+
+    outcomes.perform_async(lambda: watch_order(order_id, after, url, as_json), as_json)
+
+
+@orders.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="pending, routing, confirmed, …")] = None,
+    wallet: Annotated[str | None, typer.Option(help="Orders of this wallet.")] = None,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last page ended.")] = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """The newest orders, and how many there are of each kind."""
+    from fairlead.cli.order import list_orders
+
+    outcomes.perform_async(
+        lambda: list_orders(status, wallet, limit, cursor, url, as_json), as_json
+    )
+
+
+@orders.command()
+def cancel(order_id: OrderId, url: Url = None, as_json: Json = False) -> None:
+    """Cancel an order. One in flight is `cancelling` until the chain says which won."""
+    from fairlead.cli.order import cancel_order
+
+    outcomes.perform_async(lambda: cancel_order(order_id, url, as_json), as_json)
+
+
+# --- The rest --------------------------------------------------------------------------------
+
+
+@app.command()
+def quote(
+    token_in: TokenIn,
+    token_out: TokenOut,
+    amount: Amount,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """What every venue would give, and the best of them. No order is made."""
+    from fairlead.cli.quotes import show_quotes
+
+    outcomes.perform_async(lambda: show_quotes(token_in, token_out, amount, url, as_json), as_json)
+
+
+@app.command()
+def doctor(url: Url = None, as_json: Json = False) -> None:
+    """Check settings, store, bus, chain, clock and API, and say how to mend what is wrong."""
+    from fairlead.cli.doctor import examine
+
+    outcomes.perform_async(lambda: examine(url, as_json), as_json)
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """The version."""
+    from fairlead import __version__
+    from fairlead.cli.output import print_json
+
+    if as_json:
+        print_json({"version": __version__})
+    else:
+        print(f"fairlead {__version__}")

@@ -1,0 +1,104 @@
+"""What a command ends with: an exit code, and for people a sentence instead of a traceback.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a check failed, or a watched order did not end confirmed |
+| 2 | the command line is wrong |
+| 3 | the engine refused the request: change it |
+| 4 | nothing answers: try again later |
+| 5 | it may have happened: look before trying again |
+| 6 | a setting is wrong |
+| 130 | interrupted |
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import typer
+
+from fairlead.errors import (
+    ConfigError,
+    FairleadError,
+    InvalidOrder,
+    Overloaded,
+    Rejected,
+    Transient,
+    Unavailable,
+    UnknownOutcome,
+    WriteOutcomeUnknown,
+)
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+REFUSED = 3
+UNAVAILABLE = 4
+UNKNOWN = 5
+MISCONFIGURED = 6
+INTERRUPTED = 130
+
+
+def exit_code_of(error: FairleadError) -> int:
+    match error:
+        case ConfigError():
+            return MISCONFIGURED
+        case Rejected():
+            return REFUSED
+        case Transient():
+            return UNAVAILABLE
+        case UnknownOutcome() | WriteOutcomeUnknown():
+            return UNKNOWN
+        case _:
+            return FAILED
+
+
+def sentence_of(error: FairleadError) -> str:
+    """The error and, where there is one, what to do about it."""
+    match error:
+        case InvalidOrder():
+            return "\n".join(f"{one.field}: {one.message}" for one in error.errors)
+        case Overloaded():
+            return f"{error}; try again in {error.retry_after_s} s"
+        case Unavailable() if error.part == "api":
+            return f"{error}\nIs it running? `fairlead serve` starts it; FAIRLEAD_URL says where."
+        case _:
+            return str(error)
+
+
+def perform(action: Callable[[], int], as_json: bool) -> NoReturn:
+    """Run a command and leave with its exit code."""
+    try:
+        code = action()
+    except FairleadError as error:
+        tell(error, as_json)
+        code = exit_code_of(error)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # `fairlead order list | head`: the reader has seen enough.
+        sys.stderr.close()
+        code = DONE
+    raise typer.Exit(code)
+
+
+def perform_async(action: Callable[[], Coroutine[Any, Any, int]], as_json: bool) -> NoReturn:
+    perform(lambda: asyncio.run(action()), as_json)
+
+
+def tell(error: FairleadError, as_json: bool) -> None:
+    """On standard error, so that standard output holds answers only."""
+    if not as_json:
+        print(f"fairlead: {sentence_of(error)}", file=sys.stderr)
+        return
+    told: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if isinstance(error, ConfigError):
+        told["variable"] = error.variable
+    if isinstance(error, InvalidOrder):
+        told["errors"] = [
+            {"field": one.field, "code": one.code, "message": one.message} for one in error.errors
+        ]
+    print(json.dumps({"error": told}), file=sys.stderr)

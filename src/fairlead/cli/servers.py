@@ -1,0 +1,106 @@
+"""Starting the processes that `fairlead.bootstrap` puts together."""
+
+import asyncio
+import errno
+import importlib
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+from fairlead.cli import outcomes
+from fairlead.cli.output import print_json, settings_with
+from fairlead.config import Settings
+from fairlead.errors import ConfigError
+from fairlead.telemetry.checks import Check
+
+T = TypeVar("T")
+Process = Literal["serve", "api", "worker", "node"]
+# Alone they would each have a store of their own, and no order would ever be executed.
+_NEEDS_A_SHARED_STORE = ("api", "worker")
+
+
+class Bootstrap(Protocol):
+    """What the commands ask of `fairlead.bootstrap`."""
+
+    async def run_serve(self, settings: Settings) -> None: ...
+    async def run_api(self, settings: Settings) -> None: ...
+    async def run_worker(self, settings: Settings) -> None: ...
+    async def run_node(self, settings: Settings) -> None: ...
+    async def run_migrate(self, settings: Settings) -> int:
+        """How many migrations were applied."""
+        ...
+
+    async def run_checks(self, settings: Settings) -> tuple[Check, ...]:
+        """The findings about store, bus, chain and clock; what fails is a finding, not a raise."""
+        ...
+
+
+def bootstrap() -> Bootstrap:
+    # By name: it imports every part of the engine, which only these commands need.
+    return cast(Bootstrap, importlib.import_module("fairlead.bootstrap"))
+
+
+def start(process: Process, over: Mapping[str, object], as_json: bool) -> int:
+    """Run one of the processes until it is told to stop. `--json` makes its log lines JSON."""
+    settings = settings_with({**over, **({"FAIRLEAD_LOG_FORMAT": "json"} if as_json else {})})
+    if process in _NEEDS_A_SHARED_STORE and settings.store.embedded:
+        raise ConfigError(
+            "DATABASE_URL",
+            f"is needed for `fairlead {process}`: the embedded store is for one process. Set"
+            " DATABASE_URL=postgresql://user:password@host:5432/name to run several, or start"
+            " `fairlead serve`, which is API and worker in one",
+        )
+    _log_as(settings)
+    parts = bootstrap()
+    run = {
+        "serve": parts.run_serve,
+        "api": parts.run_api,
+        "worker": parts.run_worker,
+        "node": parts.run_node,
+    }[process]
+    try:
+        _run(lambda: run(settings))
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise
+        name, place = (
+            ("FAIRLEAD_NODE_PORT", f"{settings.node.host}:{settings.node.port}")
+            if process == "node"
+            else ("PORT", f"{settings.api.host}:{settings.api.port}")
+        )
+        raise ConfigError(
+            name, f"{place} cannot be listened on ({error.strerror}); choose another port"
+        ) from None
+    return outcomes.DONE
+
+
+def bring_up_to_date(as_json: bool) -> int:
+    settings = settings_with({})
+    _log_as(settings)
+    applied = _run(lambda: bootstrap().run_migrate(settings))
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        print(f"{applied} migrations applied" if applied else "The tables are up to date")
+    return outcomes.DONE
+
+
+def _log_as(settings: Settings) -> None:
+    import structlog
+
+    from fairlead.telemetry.logs import configure_logging
+
+    configure_logging(settings.log.level, settings.log.format)
+    for note in settings.notes:
+        structlog.get_logger("fairlead.config").warning(note)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """On uvloop where there is one."""
+    factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work())
