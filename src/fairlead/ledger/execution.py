@@ -57,6 +57,8 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     name: str
     invoke_line: str
     success_line: str
+    # Its beginning.
+    consumed_line: str
 
 
 class ProgramTable:
@@ -65,6 +67,7 @@ class ProgramTable:
     def __init__(self, programs: Mapping[bytes, Program]) -> None:
         self.entries = {key: _entry(key, program) for key, program in programs.items()}
         self.builtins = frozenset(key for key, program in programs.items() if program.is_builtin)
+        self.never_writable = self.builtins | RESERVED_KEYS
 
 
 def _entry(key: bytes, program: Program) -> _Entry:
@@ -79,6 +82,7 @@ def _entry(key: bytes, program: Program) -> _Entry:
         name,
         f"Program {name} invoke [1]",
         f"Program {name} success",
+        f"Program {name} consumed ",
     )
 
 
@@ -178,7 +182,7 @@ def _views(
     for instruction in message.instructions:
         views[instruction.program_index].is_writable = False
     for view in views:
-        if view.is_writable and (view.key in programs.builtins or view.key in RESERVED_KEYS):
+        if view.is_writable and view.key in programs.never_writable:
             view.is_writable = False
     return views
 
@@ -207,7 +211,7 @@ def _run(
         try:
             if units > available:
                 units = available
-                raise OUT_OF_UNITS_BUILTIN if entry.is_builtin else OUT_OF_UNITS
+                raise _out_of_units(entry.is_builtin)
             entry.process(context, accounts, instruction.data)
             balance = 0
             for view in accounts:
@@ -227,21 +231,21 @@ def _run(
         except InstructionError as error:
             consumed += units
             if not entry.is_builtin:
-                log(f"Program {entry.name} consumed {units} of {available} compute units")
+                log(f"{entry.consumed_line}{units} of {available} compute units")
             log(f"Program {entry.name} failed: {_failure_text(error)}")
             what = error.kind if error.code is None else {error.kind: error.code}
             return {"InstructionError": [index, what]}, consumed
         consumed += units
         if not entry.is_builtin:
-            log(f"Program {entry.name} consumed {units} of {available} compute units")
+            log(f"{entry.consumed_line}{units} of {available} compute units")
         log(entry.success_line)
     return None, consumed
 
 
-OUT_OF_UNITS = InstructionError(
-    "ProgramFailedToComplete", log="exceeded CUs meter at BPF instruction"
-)
-OUT_OF_UNITS_BUILTIN = InstructionError("ComputationalBudgetExceeded")
+def _out_of_units(is_builtin: bool) -> InstructionError:
+    if is_builtin:
+        return InstructionError("ComputationalBudgetExceeded")
+    return InstructionError("ProgramFailedToComplete", log="exceeded CUs meter at BPF instruction")
 
 
 def _check_foreign_change(view: AccountView, prior: AccountState, is_touchable: bool) -> None:

@@ -8,6 +8,7 @@ from fairlead.ledger.faults import (
     FAST,
     REALISTIC,
     TAKEN_AT_ONCE,
+    Fate,
     FaultKind,
     FaultRates,
     PaperProfile,
@@ -38,7 +39,7 @@ def test_one_swap_in_twenty_goes_wrong_in_the_realistic_profile():
 
 
 def test_a_fate_depends_on_seed_and_signature_alone():
-    def fates(seed):
+    def fates(seed: int) -> list[Fate]:
         return [fate_of(REALISTIC, seed, s, Venue.RAYDIUM_CPMM) for s in SIGNATURES[:500]]
 
     assert fates(1) == fates(1)
