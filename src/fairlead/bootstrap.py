@@ -1,0 +1,483 @@
+"""Puts the parts together: which adapters stand behind the ports in this process, by the settings.
+
+The only file that knows all shells. Parts are opened in the order they need each other and closed
+in reverse, whatever fails in between.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from fairlead import __version__
+from fairlead.api.dependencies import ApiDependencies, ApiSettings
+from fairlead.api.http import create_app
+from fairlead.api.server import serve_http
+from fairlead.bus.local import LocalBus
+from fairlead.bus.postgres import PostgresBus
+from fairlead.bus.redis import RedisBus
+from fairlead.chain.balances import ChainBalances
+from fairlead.chain.paper import open_paper_chain
+from fairlead.chain.pools import ChainPools, paper_pool_list
+from fairlead.chain.rpc import RpcChain
+from fairlead.chain.wallet import PaperWallet
+from fairlead.clock import SystemClock
+from fairlead.config import Settings
+from fairlead.config.settings import FaultRates as FaultSettings
+from fairlead.errors import ConfigError, FairleadError
+from fairlead.ledger.blocks import LedgerParams
+from fairlead.ledger.faults import FaultRates, PaperProfile
+from fairlead.node.server import node_app, node_server
+from fairlead.orders.intake import IntakeRules
+from fairlead.orders.retry import RetryPolicy
+from fairlead.ports import Balances, Bus, Chain, Committed, Faucet, Pools, RateLimit, Store, Wallet
+from fairlead.solana.landing import LandingPolicy
+from fairlead.store import PostgresAddress, PostgresStore, SqliteStore, parse_url
+from fairlead.telemetry import Check, Metrics
+from fairlead.workers.work import ExecutorSettings, Parts
+from fairlead.workers.worker import Worker, WorkerSettings
+
+log = structlog.get_logger("fairlead")
+
+NOTIFY_CHANNEL = "fairlead"
+REDIS_PREFIX = "fairlead:"
+DATABASE_FILE = "fairlead.sqlite3"
+PAPER_FOLDER = "paper-chain"
+PAPER_WALLET_SEED = b"paper wallets hold no value"
+"""Public on purpose: every process derives the same paper wallets, and nothing real is in them."""
+
+MAX_CLOCK_SKEW_S = 5.0
+"""How far this machine's clock may be from the chain's before `doctor` complains."""
+
+
+class LiveChain(Chain, Faucet, Protocol):
+    """A chain that is started and stopped with its process."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """The parts of one process."""
+
+    settings: Settings
+    clock: SystemClock
+    metrics: Metrics
+    store: Store
+    bus: Bus
+    chain: LiveChain
+    pools: Pools
+    wallet: Wallet
+    balances: Balances
+
+    def worker(self) -> Worker:
+        """A worker over these parts."""
+        parts = Parts(self.store, self.chain, self.pools, self.wallet, self.clock)
+        return Worker(parts, self.bus, worker_settings(self.settings))
+
+
+# --- processes ---
+
+
+async def run_serve(settings: Settings) -> None:
+    """API and workers together, with the paper chain inside."""
+    async with opened(settings, chain_inside=True) as engine:
+        await _run(engine, api=True, worker=True)
+
+
+async def run_api(settings: Settings) -> None:
+    """The API alone; workers and node are processes of their own."""
+    async with opened(settings, chain_inside=False) as engine:
+        await _run(engine, api=True, worker=False)
+
+
+async def run_worker(settings: Settings) -> None:
+    """One worker alone."""
+    async with opened(settings, chain_inside=False) as engine:
+        await _run(engine, api=False, worker=True)
+
+
+async def run_node(settings: Settings) -> None:
+    """The paper chain alone, spoken to in Solana JSON-RPC."""
+    clock = SystemClock()
+    chain = paper_chain(settings, clock)
+    await chain.start()
+    try:
+        host, port = settings.node.host, settings.node.port
+        server = node_server(node_app(chain, clock, chain), host, port)
+        _say({"node": f"http://{host}:{port}"}, f"Paper chain on http://{host}:{port}")
+        await server.serve()
+    finally:
+        await chain.stop()
+
+
+async def run_migrate(settings: Settings) -> int:
+    """Bring the tables up to date; how many migrations were applied."""
+    clock = SystemClock()
+    store = open_store(settings, clock, lambda committed: None)
+    await store.open(migrate=True)
+    try:
+        return await store.schema_version()
+    finally:
+        await store.close()
+
+
+async def _run(engine: Engine, *, api: bool, worker: bool) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    worked = engine.worker() if worker else None
+    async with asyncio.TaskGroup() as group:
+        if worked is not None:
+            group.create_task(_work(worked, stopping), name="worker")
+        if api:
+            group.create_task(_serve(engine, worked, stopping), name="api")
+        else:
+            _say({"worker": "ready"}, "A worker is at work")
+
+
+async def _work(worker: Worker, stopping: asyncio.Event) -> None:
+    running = asyncio.create_task(worker.run())
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    # The API ends with its worker: a process that takes orders and executes none helps nobody.
+    stopping.set()
+    worker.stop()
+    await running
+
+
+async def _serve(engine: Engine, worker: Worker | None, stopping: asyncio.Event) -> None:
+    settings = engine.settings.api
+    dependencies = ApiDependencies(
+        store=engine.store,
+        bus=engine.bus,
+        clock=engine.clock,
+        wallet=engine.wallet,
+        balances=engine.balances,
+        pools=engine.pools,
+        chain=engine.chain,
+        settings=api_settings(engine.settings),
+        metrics=engine.metrics,
+        ready=lambda: _readiness(engine),
+    )
+    if worker is not None:
+        await worker.ready.wait()
+    await serve_http(
+        create_app(dependencies),
+        settings.host,
+        settings.port,
+        stopping=stopping,
+        listening=lambda port: _say_ready(engine.settings, port),
+        ping_s=settings.socket_ping_ms / 1000,
+        graceful_s=settings.shutdown_ms / 1000,
+    )
+
+
+async def _readiness(engine: Engine) -> Sequence[Check]:
+    """Ready means that an order sent now would be executed: somebody has to work."""
+    try:
+        queue = await engine.store.queue(engine.clock.now_ms())
+    except FairleadError as error:
+        return (Check("workers", False, str(error)),)
+    if queue.workers:
+        return (Check("workers", True, f"{queue.workers} alive"),)
+    return (Check("workers", False, "none is alive", "start one with `fairlead worker`"),)
+
+
+# --- parts ---
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Engine]:
+    """The parts, open; closed again at the end."""
+    clock, metrics = SystemClock(), Metrics()
+    metrics.describe(settings.chain.name, "sqlite" if settings.store.embedded else "postgresql")
+    async with AsyncExitStack() as stack:
+        buses: list[Bus] = []
+
+        def on_commit(committed: Committed) -> None:
+            metrics.committed(committed.events)
+            buses[0].publish(committed)
+
+        store = open_store(settings, clock, on_commit)
+        buses.append(bus_for(settings, clock, store))
+        await store.open(migrate=True)
+        stack.push_async_callback(store.close)
+        await buses[0].start()
+        stack.push_async_callback(buses[0].stop)
+        chain = chain_for(settings, clock, inside=chain_inside)
+        await chain.start()
+        stack.push_async_callback(chain.stop)
+        metrics.refresh_with(lambda: _refresh(metrics, store, clock))
+        latency_s = settings.paper.quote_latency_ms / 1000
+        yield Engine(
+            settings,
+            clock,
+            metrics,
+            store,
+            buses[0],
+            chain,
+            ChainPools(chain, paper_pool_list(), clock, latency_s=latency_s),
+            PaperWallet(PAPER_WALLET_SEED),
+            ChainBalances(chain, clock, chain),
+        )
+
+
+async def _refresh(metrics: Metrics, store: Store, clock: SystemClock) -> None:
+    now_ms = clock.now_ms()
+    queue = await store.queue(now_ms)
+    age_s = (now_ms - queue.oldest_ms) / 1000 if queue.oldest_ms is not None else 0.0
+    metrics.set_queue(queue.waiting, age_s, queue.workers)
+
+
+def open_store(
+    settings: Settings, clock: SystemClock, on_commit: Callable[[Committed], None]
+) -> "OpenableStore":
+    """The store of the settings, not opened yet."""
+    per_minute = settings.workers.orders_per_minute
+    rate = RateLimit(per_minute, 60_000) if per_minute is not None else None
+    if settings.store.embedded:
+        folder = settings.store.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(folder / DATABASE_FILE, clock, on_commit, rate)
+    channel = None if settings.store.redis_url else NOTIFY_CHANNEL
+    return PostgresStore(postgres_address(settings), clock, on_commit, rate, channel)
+
+
+def postgres_address(settings: Settings) -> PostgresAddress:
+    """Where DATABASE_URL leads."""
+    assert settings.store.database_url is not None
+    return parse_url(settings.store.database_url, settings.store.database_direct_url)
+
+
+def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
+    """Redis where there is one, else the database's own notifications, else this process alone."""
+    if settings.store.redis_url is not None:
+        return RedisBus(settings.store.redis_url, REDIS_PREFIX, clock, store.active_orders)
+    if settings.store.embedded:
+        return LocalBus()
+    session_dsn = postgres_address(settings).session_dsn
+    if session_dsn is None:
+        # Through a transaction pooler nothing can be heard: everybody polls.
+        return LocalBus()
+    return PostgresBus(session_dsn, NOTIFY_CHANNEL, clock)
+
+
+def chain_for(settings: Settings, clock: SystemClock, *, inside: bool) -> LiveChain:
+    """The paper ledger in this process, or the node's over JSON-RPC."""
+    if settings.chain.name != "paper":
+        raise ConfigError("FAIRLEAD_CHAIN", f"{settings.chain.name} is not there yet; paper is")
+    if settings.chain.rpc_urls:
+        return RpcChain(
+            "paper", settings.chain.rpc_urls[0], clock, ws_url=settings.chain.rpc_ws_url
+        )
+    if inside:
+        return paper_chain(settings, clock)
+    return RpcChain("paper", f"http://{settings.node.host}:{settings.node.port}", clock)
+
+
+def paper_chain(settings: Settings, clock: SystemClock) -> LiveChain:
+    """The paper ledger, kept in the data folder."""
+    paper = settings.paper
+    return open_paper_chain(
+        clock,
+        seed=paper.seed,
+        params=LedgerParams(
+            slot_ms=paper.slot_ms,
+            blockhash_window=paper.blockhash_window,
+            finality_depth=paper.finality_depth,
+        ),
+        profile=PaperProfile(
+            quote_latency_ms=paper.quote_latency_ms,
+            land_min_ms=paper.land_min_ms,
+            land_max_ms=paper.land_max_ms,
+            raydium=_faults(paper.raydium_faults),
+            meteora=_faults(paper.meteora_faults),
+            other=_faults(paper.other_faults),
+            moves_market=paper.market_moves,
+        ),
+        folder=settings.store.data_dir / PAPER_FOLDER,
+    )
+
+
+def _faults(rates: FaultSettings) -> FaultRates:
+    return FaultRates(**msgspec.structs.asdict(rates))
+
+
+class OpenableStore(Store, Protocol):
+    """A store with its beginning and end."""
+
+    async def open(self, *, migrate: bool = True) -> None: ...
+    async def close(self) -> None: ...
+    async def schema_version(self) -> int: ...
+
+
+# --- settings, as each part takes them ---
+
+
+def api_settings(settings: Settings) -> ApiSettings:
+    """The API's rules and bounds."""
+    api, orders = settings.api, settings.orders
+    return ApiSettings(
+        tokens=api.tokens,
+        allowed_hosts=api.allowed_hosts,
+        allowed_origins=api.allowed_origins,
+        on_loopback=api.on_loopback,
+        rules=IntakeRules(orders.default_slippage_bps, orders.fee_cap_lamports),
+        max_waiting=api.max_waiting_orders,
+        max_sockets=api.max_sockets,
+        poll_s=settings.workers.store_poll_ms / 1000,
+    )
+
+
+def worker_settings(settings: Settings) -> WorkerSettings:
+    """A worker's policies and bounds."""
+    workers, landing, orders = settings.workers, settings.landing, settings.orders
+    paper = settings.chain.name == "paper"
+    return WorkerSettings(
+        execution=ExecutorSettings(
+            retry=RetryPolicy(
+                orders.max_rounds,
+                orders.backoff_base_ms,
+                orders.backoff_cap_ms,
+                orders.max_attempts_per_round,
+                orders.outage_retry_ms,
+            ),
+            landing=LandingPolicy(
+                resend_ms=landing.resend_ms,
+                poll_ms=landing.status_poll_ms,
+                # The paper chain's own window cannot change while attempts live.
+                max_blockhash_window=(
+                    settings.paper.blockhash_window if paper else landing.max_blockhash_window
+                ),
+                prove_ms=landing.prove_ms,
+                tell_unknown_after_ms=landing.proving_alarm_ms,
+            ),
+            latch=landing.latch,
+            priority_fee_percentile=landing.priority_fee_percentile,
+            max_compute_unit_price_micro_lamports=landing.max_compute_unit_price_micro_lamports,
+        ),
+        concurrency=workers.concurrency,
+        lease_ms=workers.lease_ms,
+        heartbeat_ms=workers.heartbeat_ms,
+        watch_ms=workers.watch_ms,
+        idle_poll_ms=workers.store_poll_ms,
+        settle_poll_ms=workers.settle_poll_ms,
+    )
+
+
+# --- what is said ---
+
+
+def _say(facts: dict[str, object], text: str) -> None:
+    """One line for people on a terminal; the log has the facts."""
+    log.info("started", version=__version__, **facts)
+    if sys.stdout.isatty():
+        print(text)  # noqa: T201
+
+
+def _say_ready(settings: Settings, port: int) -> None:
+    host = "127.0.0.1" if settings.api.host in ("0.0.0.0", "::") else settings.api.host  # noqa: S104
+    url = f"http://{host}:{port}"
+    log.info("listening", version=__version__, url=url, chain=settings.chain.name)
+    print(  # noqa: T201
+        f"""
+fairlead {__version__} listens on {url} ({settings.chain.name} chain). Send it an order:
+
+  curl -s {url}/api/orders/execute -H 'content-type: application/json' \\
+    -d '{{"tokenIn": "SOL", "tokenOut": "USDC", "amountIn": "1.5"}}'
+
+or watch one live: fairlead order submit SOL USDC 1.5 --watch
+API reference: {url}/docs
+""",
+        flush=True,
+    )
+
+
+# --- checks ---
+
+
+async def run_checks(settings: Settings) -> tuple[Check, ...]:
+    """Store, bus, chain and clock, as `fairlead doctor` shows them."""
+    clock = SystemClock()
+    return (
+        await _check_store(settings, clock),
+        await _check_bus(settings, clock),
+        *await _check_chain(settings, clock),
+    )
+
+
+async def _check_store(settings: Settings, clock: SystemClock) -> Check:
+    if settings.store.embedded:
+        file = settings.store.data_dir / DATABASE_FILE
+        there = "exists" if file.exists() else "will be made at the first start"
+        return Check("store", True, f"embedded, {file} {there}")
+    try:
+        store = open_store(settings, clock, lambda committed: None)
+        await store.open(migrate=False)
+    except FairleadError as error:
+        return Check("store", False, str(error), "is PostgreSQL running, and DATABASE_URL right?")
+    try:
+        await store.ping()
+        version = await store.schema_version()
+        queue = await store.queue(clock.now_ms())
+    except FairleadError as error:
+        return Check("store", False, str(error), "`fairlead migrate` makes the tables")
+    finally:
+        await store.close()
+    return Check("store", True, f"PostgreSQL, schema {version}, {queue.workers} workers alive")
+
+
+async def _check_bus(settings: Settings, clock: SystemClock) -> Check:
+    if settings.store.embedded and settings.store.redis_url is None:
+        return Check("bus", True, "in this process")
+    try:
+        store = open_store(settings, clock, lambda committed: None)
+        bus = bus_for(settings, clock, store)
+        await bus.start()
+    except FairleadError as error:
+        return Check("bus", False, str(error), "check REDIS_URL or DATABASE_URL")
+    try:
+        async with asyncio.timeout(5):
+            await bus.ping()
+    except (FairleadError, TimeoutError) as error:
+        fix = "is it running, and its URL right? Orders go on without it, by polling"
+        return Check("bus", False, str(error) or "no answer in 5 s", fix)
+    finally:
+        await bus.stop()
+    return Check("bus", True, "Redis" if settings.store.redis_url else "PostgreSQL NOTIFY")
+
+
+async def _check_chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
+    if settings.chain.name == "paper" and settings.store.embedded and not settings.chain.rpc_urls:
+        return (
+            Check("chain", True, "paper, inside `fairlead serve`"),
+            Check("clock", True, "the paper chain goes by this machine's clock"),
+        )
+    try:
+        chain = chain_for(settings, clock, inside=False)
+        await chain.start()
+    except FairleadError as error:
+        return (Check("chain", False, str(error)),)
+    try:
+        async with asyncio.timeout(5):
+            time = await chain.time()
+    except (FairleadError, TimeoutError) as error:
+        fix = "start it with `fairlead node`, or set FAIRLEAD_RPC_URL"
+        return (Check("chain", False, str(error) or "no answer in 5 s", fix),)
+    finally:
+        await chain.stop()
+    skew_s = abs(clock.now_ms() / 1000 - time.unix_timestamp)
+    close = skew_s <= MAX_CLOCK_SKEW_S
+    fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
+    return (
+        Check("chain", True, f"{settings.chain.name}, slot {time.slot}"),
+        Check("clock", close, f"{skew_s:.0f} s from the chain's", fix),
+    )
