@@ -1,0 +1,51 @@
+"""How many orders a second are made durable, and how long each waits, with nothing executing.
+
+`fairlead api` alone on PostgreSQL accepts orders that no worker takes.
+"""
+
+import argparse
+
+import uvloop
+
+from bench.engine import counts, engine, print_figures
+from bench.load import Load, market_orders, run
+
+WARM_UP_ORDERS = 3_000
+TIMEOUT_S = 120.0
+
+
+async def measure(port: int, orders: int, clients: int) -> Load:
+    requests = market_orders(port, WARM_UP_ORDERS + orders)
+    warm_up, measured = requests[:WARM_UP_ORDERS], requests[WARM_UP_ORDERS:]
+    await run(port, warm_up, connections=clients, timeout_s=TIMEOUT_S)
+    return await run(port, measured, connections=clients, timeout_s=TIMEOUT_S)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--orders", type=int, default=60_000)
+    arguments.add_argument("--clients", type=int, default=64)
+    arguments.add_argument("--store", choices=("postgresql", "redis", "none"), default="postgresql")
+    asked = arguments.parse_args()
+    settings = {"FAIRLEAD_MAX_WAITING_ORDERS": "10000000"}
+    with engine("api", asked.store, settings) as running:
+        cpu = running.process.cpu_s()
+        load = uvloop.run(measure(running.port, asked.orders, asked.clients))
+        used = running.process.cpu_s()
+        answered = load.answers + WARM_UP_ORDERS
+        print_figures(
+            {
+                "what": "accept, nothing executing",
+                "clients": asked.clients,
+                **load.figures(),
+                "api_us_per_order": None
+                if cpu is None or used is None
+                else round((used - cpu) * 1e6 / answered, 1),
+                "counts": counts(running.port),
+                **running.figures(),
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()
