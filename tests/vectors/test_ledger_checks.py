@@ -146,6 +146,7 @@ def test_instruction_that_is_unknown_or_cut_off_is_refused():
 def test_rate_limiter_wants_the_sysvar():
     assert None is answer(LIMITED)
     assert 6049 == answer(LIMITED, list(sent(LIMITED).accounts)[:14])
+    assert "UnsupportedSysvar" == answer(LIMITED, with_key(LIMITED, 14, STRANGER))
 
 
 def test_accounts_of_the_other_token_program_are_refused():

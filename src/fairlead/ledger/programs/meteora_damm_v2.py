@@ -151,8 +151,10 @@ def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
 
 
 def _check_sysvar(accounts: Sequence[AccountView]) -> None:
-    if len(accounts) <= ACCOUNTS or accounts[ACCOUNTS].key != INSTRUCTIONS_SYSVAR:
+    if len(accounts) <= ACCOUNTS:
         raise refusal(FAIL_TO_VALIDATE_SINGLE_SWAP)
+    if accounts[ACCOUNTS].key != INSTRUCTIONS_SYSVAR:
+        raise InstructionError("UnsupportedSysvar")
 
 
 def _check_accounts(accounts: Sequence[AccountView]) -> None:
