@@ -18,7 +18,13 @@ READY_WITHIN_S = 30.0
 STOPPED_WITHIN_S = 20.0
 
 # The paper chain quick enough for a test, and without made-up failures.
-FAST = {"FAIRLEAD_PAPER_PROFILE": "fast", "FAIRLEAD_PAPER_SLOT_MS": "50"}
+FAST = {
+    "FAIRLEAD_PAPER_PROFILE": "fast",
+    "FAIRLEAD_PAPER_SLOT_MS": "50",
+    "FAIRLEAD_PAPER_FINALITY_DEPTH": "8",
+    "FAIRLEAD_SETTLE_POLL_MS": "100",
+    "FAIRLEAD_BACKOFF_BASE_MS": "50",
+}
 
 DOCUMENTED_FORMS: tuple[dict[str, Any], ...] = (
     {

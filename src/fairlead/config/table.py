@@ -226,7 +226,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(0, 600_000),
         "1_000",
         "The wait before the second round; it doubles with each further one.",
-        {"fast": "50"},
     ),
     Setting(
         "FAIRLEAD_BACKOFF_CAP_MS",
@@ -293,7 +292,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(1, 600_000),
         "400",
         "How often the chain is asked whether confirmed orders are finalized.",
-        {"fast": "100"},
     ),
     # ----------------------------------------------------------------------------------- landing
     Setting(
@@ -317,7 +315,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(1, 60_000),
         "400",
         "How often the chain is asked about a sent attempt when no notice comes.",
-        {"fast": "100"},
     ),
     Setting(
         "FAIRLEAD_MAX_BLOCKHASH_WINDOW",
@@ -334,7 +331,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(10, 600_000),
         "2_000",
         "How often proof is looked for once an attempt can be assumed dead.",
-        {"fast": "100"},
     ),
     Setting(
         "FAIRLEAD_PRIORITY_FEE_PERCENTILE",
@@ -379,7 +375,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(1, 60_000),
         "400",
         "The length of a slot.",
-        {"fast": "20"},
     ),
     Setting(
         "FAIRLEAD_PAPER_FINALITY_DEPTH",
@@ -387,7 +382,6 @@ SETTINGS: tuple[Setting, ...] = (
         whole(1, 1_000),
         "32",
         "Blocks on top of a block until it is finalized.",
-        {"fast": "8"},
     ),
     Setting(
         "FAIRLEAD_PAPER_BLOCKHASH_WINDOW",
