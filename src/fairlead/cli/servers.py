@@ -27,7 +27,7 @@ class Bootstrap(Protocol):
     async def run_worker(self, settings: Settings) -> None: ...
     async def run_node(self, settings: Settings) -> None: ...
     async def run_migrate(self, settings: Settings) -> int:
-        """How many migrations were applied."""
+        """The version the tables are at then."""
         ...
 
     async def run_checks(self, settings: Settings) -> tuple[Check, ...]:
@@ -77,11 +77,11 @@ def start(process: Process, over: Mapping[str, object], as_json: bool) -> int:
 def bring_up_to_date(as_json: bool) -> int:
     settings = settings_with({})
     _log_as(settings)
-    applied = _run(lambda: bootstrap().run_migrate(settings))
+    version = _run(lambda: bootstrap().run_migrate(settings))
     if as_json:
-        print_json({"applied": applied})
+        print_json({"version": version})
     else:
-        print(f"{applied} migrations applied" if applied else "The tables are up to date")
+        print(f"The tables are at version {version}")
     return outcomes.DONE
 
 
