@@ -161,11 +161,12 @@ def _views(
     message: Message, before: Sequence[AccountState], programs: ProgramTable
 ) -> list[AccountView]:
     signers = message.required_signatures
-    writable_signers = signers - message.readonly_signed
-    unsigned_writable_end = len(message.keys) - message.readonly_unsigned
+    unsigned = len(before) - signers
+    flags = [True] * (signers - message.readonly_signed) + [False] * message.readonly_signed
+    flags += [True] * (unsigned - message.readonly_unsigned) + [False] * message.readonly_unsigned
     views = []
-    for index, (key, state) in enumerate(zip(message.keys, before, strict=True)):
-        is_signer = index < signers
+    left = signers
+    for key, state, is_writable in zip(message.keys, before, flags, strict=True):
         views.append(
             AccountView(
                 key,
@@ -173,11 +174,12 @@ def _views(
                 state.data,
                 state.owner,
                 state.executable,
-                is_signer,
-                index < writable_signers if is_signer else index < unsigned_writable_end,
+                left > 0,
+                is_writable,
                 state,
             )
         )
+        left -= 1
     # An invoked program and a reserved key are read-only whatever the header says.
     for instruction in message.instructions:
         views[instruction.program_index].is_writable = False

@@ -9,6 +9,7 @@ from fairlead.ledger.blocks import Block, Commitment, TransactionError, Transact
 from fairlead.ledger.chain import Chain
 from fairlead.ledger.execution import Clock
 from fairlead.ledger.message import parse_transaction
+from fairlead.ledger.programs.token_data import amount_of
 
 
 class SignatureStatus(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +40,16 @@ class LatestBlockhash(msgspec.Struct, frozen=True, gc=False):
     # Slot of the answer's bank.
     slot: int
     last_valid_block_height: int
+
+
+class TokenBalance(msgspec.Struct, frozen=True, gc=False):
+    """What a token account of a transaction held before or after it."""
+
+    account_index: int
+    mint: bytes
+    owner: bytes
+    atoms: int
+    decimals: int
 
 
 class ReadableChain(Chain):
@@ -108,6 +119,11 @@ class ReadableChain(Chain):
             return False
         return parent_height - height <= self.params.blockhash_window
 
+    def last_valid_block_height(self, blockhash: bytes) -> int | None:
+        """LVBH of a remembered blockhash: the last block that may name it is one higher."""
+        height = self._window.height_of(blockhash)
+        return None if height is None else height + self.params.blockhash_window
+
     def signature_status(
         self, signature: bytes, *, search_history: bool = False
     ) -> SignatureStatus | None:
@@ -133,6 +149,16 @@ class ReadableChain(Chain):
         if record is None or record.slot > self._block(self._index(commitment)).slot:
             return None
         return record
+
+    def token_balances(self, tokens: Iterable[tuple[int, bytes]]) -> list[TokenBalance]:
+        """A record's `pre_tokens` or `post_tokens` with what the accounts' mints say."""
+        balances = []
+        for index, data in tokens:
+            mint = self._accounts.get(data[:32])
+            decimals = 0 if mint is None else mint.data[44]
+            balance = TokenBalance(index, data[:32], data[32:64], amount_of(data), decimals)
+            balances.append(balance)
+        return balances
 
     def signatures_for_address(
         self,

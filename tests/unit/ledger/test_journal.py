@@ -121,3 +121,12 @@ def test_slots_and_heights_go_on_after_a_restart(ticks_on):
     expected = before.slot + 2 if ticks_on else 2_002
     assert expected == after.slot
     assert before == again.epoch_info("finalized")
+
+
+def test_blocks_after_a_recovery_differ_from_the_lost_ones_even_at_the_same_times():
+    ledger = bank(PARAMS, keeps_journal=True)
+    again = recover(BASE_PROGRAMS, [ledger.snapshot()])
+    blocks(ledger, 2)
+    blocks(again, 2)
+    assert ledger.epoch_info("processed") == again.epoch_info("processed")
+    assert newest(ledger) != newest(again)

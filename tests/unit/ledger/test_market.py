@@ -179,6 +179,30 @@ def test_funding_is_final_at_once_and_the_mints_know():
             assert totals(ledger)[token.symbol] == int.from_bytes(mint.data[36:44], "little")
 
 
+def test_balances_of_a_transaction_tell_what_was_paid():
+    ledger = market()
+    (pool, _) = pools_of(all_pools(), SOL.mint, USDC.mint)
+    outcome = ledger.send(swap(ledger, pool, 10**9, 1))
+    record = ledger.transaction(outcome.signature, "processed")
+    assert record is not None
+    before, after = (
+        {b.account_index: b for b in ledger.token_balances(tokens)}
+        for tokens in (record.pre_tokens, record.post_tokens)
+    )
+    gains = {
+        (balance.owner == ALICE_KEY, balance.mint): balance.atoms - before[index].atoms
+        for index, balance in after.items()
+    }
+    usdc = received(record, USDC.mint)
+    # The wrapped SOL account was opened and closed inside: it has no balance before or after.
+    assert {
+        (True, USDC.mint): usdc,
+        (False, USDC.mint): -usdc,
+        (False, SOL.mint): 10**9,
+    } == gains
+    assert {6, 9} == {balance.decimals for balance in after.values()}
+
+
 def test_every_pair_has_a_pool_on_both_venues():
     for base, quote in ((SOL, USDC), (USDC, SOL)):
         found = pools_of(all_pools(), base.mint, quote.mint)

@@ -90,6 +90,8 @@ def test_a_blockhash_lives_from_the_next_block_to_one_past_its_last_valid_height
     ledger = bank(LedgerParams(blockhash_window=window, finality_depth=4))
     latest = ledger.latest_blockhash("processed")
     height = latest.last_valid_block_height - window
+    last = latest.last_valid_block_height
+    assert last == ledger.last_valid_block_height(latest.blockhash)
     raws = [
         signed(latest.blockhash, transfer(ALICE_KEY, BOB_KEY, n + 1)) for n in range(window + 2)
     ]
