@@ -273,4 +273,4 @@ def allow_open_files(count: int) -> int:
 
 def print_figures(figures: Mapping[str, object]) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    sys.stdout.write(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
