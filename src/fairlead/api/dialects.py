@@ -268,6 +268,9 @@ def as_sent(error: InvalidOrder, sent: dict[str, Any]) -> InvalidOrder:
 HASH_VERSION = b"\x01"
 """First byte of a request hash: another way of normalising gets another one."""
 
+UNHASHED = HASH_VERSION
+"""Of an order without an Idempotency-Key: nothing is ever compared with it."""
+
 
 def request_hash(sent: dict[str, Any]) -> bytes:
     """A hash over what the client sent, before defaults: names as sent and sorted, numbers exact

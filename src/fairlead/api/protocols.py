@@ -1,12 +1,14 @@
 """The connections of our server: uvicorn's, with bounded heads and ready-made WebSocket frames."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from fairlead.api.execute import ANSWER_EXTENSION
 from fairlead.api.problems import Refusal, problem_answer
 from fairlead.api.stream import SOCKET_EXTENSION
 
@@ -58,6 +60,23 @@ class HttpConnection(HttpToolsProtocol):
         self._is_new = self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
+        extensions = {ANSWER_EXTENSION: partial(self._answer, self.cycle)}
+        self.scope["extensions"] = extensions  # type: ignore[typeddict-item]
+
+    def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+        """Write a whole answer at once; False when ASGI's `send` must do it, step by step.
+
+        A write is a system call, and uvicorn makes one of the head and one of the body, after a
+        look at each header. `head` is the status line and the headers, each with its line end.
+        """
+        if self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        defaults = [b"%b: %b\r\n" % header for header in cycle.default_headers]
+        self.transport.write(b"".join([head, *defaults, b"\r\n", body]))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

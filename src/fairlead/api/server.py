@@ -71,6 +71,7 @@ async def serve_http(
         ws_per_message_deflate=False,
         ws_ping_interval=ping_s,
         ws_ping_timeout=ping_s,
+        interface="asgi3",
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -79,11 +79,12 @@ def agree(
     if request.type != OrderType.MARKET:
         errors.append(FieldError("type", "unsupported_type", "must be market"))
     token_in, token_out, atoms = _swap(request, rules.tokens, errors)
-    named = request.wallet or default_wallet
-    wallet = _payer(named, held_address, errors)
     if request.expires_at_ms is not None:
         _check_expiry(request.expires_at_ms, now_ms, errors)
     venues = _venues(request.venues, errors) if request.venues is not None else None
+    named = request.wallet or default_wallet
+    # Last: on paper a wallet is made for a new address, but not for an order that cannot be.
+    wallet = _payer(named, held_address, errors)
     if errors or token_in is None or token_out is None or wallet is None:
         raise InvalidOrder(tuple(errors))
     fee_cap = rules.default_fee_cap_lamports
@@ -177,6 +178,8 @@ def _payer(
 ) -> str | None:
     if not is_address(named):
         errors.append(FieldError("wallet", "malformed_address", "is no base58 address"))
+        return None
+    if errors:
         return None
     held = held_address(named)
     if held is None:
