@@ -1,15 +1,15 @@
 """Group commit without a timer: one writer per process, and every write awaited by its caller.
 
 A flush starts as soon as the last one is done and takes all that has queued meanwhile. Alone, a
-write pays for one transaction; in a crowd the same transaction pays for hundreds of writes. There
-is no wait for company: at low load that would be added to every latency, and at high load there
-is company anyway.
+write pays for one transaction; in a crowd the same transaction pays for hundreds of writes.
+There is no wait for company: at low load that would be added to every latency, and at high load
+there is company anyway.
 
-A write that breaks a rule of the database fails alone: the flush is rolled back and done again in
-halves, down to the one that is wrong. A connection that breaks in a flush leaves its outcome
-unknown: its writes are handed to the next flush marked `uncertain`, which finds out by doing them
-again (each is made so that it cannot happen twice); those for which that does not come in time
-get `WriteOutcomeUnknown`.
+A write that breaks a rule of the database fails alone: the flush is rolled back and done again
+in halves, down to the one that is wrong. A connection that breaks in a flush leaves its outcome
+unknown: its writes are handed to the next flush marked `uncertain`, which finds out by doing
+them again (each is made so that it cannot happen twice); those for which that does not come in
+time get `WriteOutcomeUnknown`.
 """
 
 import asyncio

@@ -131,7 +131,7 @@ def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
 def attempt_of(row: Row) -> Attempt:
     return Attempt(
         row[0],
-        row[1],
+        str(row[1]),
         row[2],
         row[3],
         row[4],
@@ -203,7 +203,8 @@ def list_conditions(filter: OrderFilter, cursor: str | None) -> list[tuple[str, 
     if filter.user_id is not None:
         conditions.append(("t.user_id = ?", filter.user_id))
     if filter.wallet is not None:
-        conditions.append(("(t.wallet = ? OR t.wallet_address = ?)", filter.wallet))
+        other = "(t.wallet_address <> t.wallet AND t.wallet_address = ?)"
+        conditions.append((f"(t.wallet = ? OR {other})", filter.wallet))
     if filter.type is not None:
         conditions.append(("t.type = ?", str(filter.type)))
     return conditions

@@ -1,10 +1,10 @@
 """The embedded store: one SQLite file, one process, one writer.
 
 The SQL of a flush runs on the event loop and only its COMMIT, which waits for the disk, in a
-thread: a thread that ran the statements too would fight a busy loop for the interpreter at every
-step. Nothing touches the writing connection while it commits; reads have a connection of their
-own, on which WAL shows them the last commit. `inline` keeps even the COMMIT on the loop, and then
-one connection does for all: for the deterministic simulator.
+thread: a thread that ran the statements too would fight a busy loop for the interpreter at
+every step. Nothing touches the writing connection while it commits; reads have a connection of
+their own, on which WAL shows them the last commit. `inline` keeps even the COMMIT on the loop,
+and then one connection does for all: for the deterministic simulator.
 """
 
 import asyncio
@@ -51,8 +51,8 @@ class SqliteStore(QueuedWrites, SqliteReads):
         self._lock: IO[str] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._position = 0
-        # Marks this opening of the file: workers of another one are gone.
-        self._session = int.from_bytes(clock.random_bytes(8)) >> 1
+        # Marks this opening of the file: workers of an earlier one are gone.
+        self._session = 0
 
     # --- opening and closing
 
@@ -69,11 +69,10 @@ class SqliteStore(QueuedWrites, SqliteReads):
         except BaseException:
             self._unlock()
             raise
-        queries = load_queries("sqlite_queries")
-        columns = queries.pop("order_columns")
-        self._queries = {name: q.replace("{columns}", columns) for name, q in queries.items()}
+        self._queries = load_queries("sqlite_queries")
         if not self._inline:
             self._thread = ThreadPoolExecutor(1, "store-commit")
+        ((self._session,),) = self._writer.execute(self._queries["next_opening"]).fetchall()
         self._position = await self.feed_head()
 
     async def close(self) -> None:

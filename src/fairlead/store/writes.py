@@ -43,6 +43,8 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     owner: str
     until_ms: int
     renew: bool
+    # The advisory lock that its session holds (PostgreSQL).
+    session_key: int | None = None
 
 
 class QueuedWrites:

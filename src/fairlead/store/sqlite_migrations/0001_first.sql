@@ -120,6 +120,12 @@ CREATE TABLE workers (
     session INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- How often this file was opened.
+CREATE TABLE opening (
+    number INTEGER NOT NULL
+);
+INSERT INTO opening VALUES (0);
+
 -- Claims of new orders within the rate limit's window; empty without a limit.
 CREATE TABLE rate_window (
     at_ms INTEGER NOT NULL,

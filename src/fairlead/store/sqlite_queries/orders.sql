@@ -44,7 +44,7 @@ WHERE order_id = ?1;
 SELECT reservations FROM terms WHERE order_id = ?;
 
 -- name: waiting_in
-SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
+SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
 WHERE o.owner IS NULL AND o.ended = 0 AND o.status = ? AND o.due_at_ms <= ?
 ORDER BY o.priority DESC, o.due_at_ms, o.order_id LIMIT ?;
 
@@ -74,14 +74,14 @@ SELECT o.due_at_ms, o.created_at_ms FROM priorities p JOIN orders o ON o.order_i
 );
 
 -- name: order_by_id
-SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id WHERE o.order_id = ?;
+SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id WHERE o.order_id = ?;
 
 -- name: page
-SELECT {columns} FROM terms t JOIN orders o ON o.order_id = t.order_id
+SELECT {order_columns} FROM terms t JOIN orders o ON o.order_id = t.order_id
 WHERE {conditions} ORDER BY t.order_id DESC LIMIT ?;
 
 -- name: page_by_status
-SELECT {columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
+SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
 WHERE {conditions} ORDER BY o.order_id DESC LIMIT ?;
 
 -- name: cancelling

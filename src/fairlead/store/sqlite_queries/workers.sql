@@ -1,3 +1,6 @@
+-- name: next_opening
+UPDATE opening SET number = number + 1 RETURNING number;
+
 -- name: register_worker
 INSERT INTO workers VALUES (?, ?, ?)
 ON CONFLICT (owner) DO UPDATE

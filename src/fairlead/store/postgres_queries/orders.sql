@@ -1,0 +1,33 @@
+-- name: order_columns
+o.order_id::text, o.principal, t.terms, t.secret, o.status, o.sequence, o.created_at_ms,
+o.updated_at_ms, o.owner, o.round, o.due_at_ms, o.minimum_out_atoms::text, o.latch_generation,
+o.cancel_requested, o.signature, o.dex, o.amount_out_atoms::text, o.failure_code, o.failure_reason,
+o.finalized_at_ms
+
+-- name: by_idempotency_key
+SELECT order_id::text, request_hash FROM fairlead.terms WHERE principal = $1 AND idempotency_key = $2;
+
+-- name: first_waiting
+-- The first in line of each priority: (due time, creation time).
+SELECT w.due_at_ms, w.created_at_ms FROM generate_series(0, 9) p
+CROSS JOIN LATERAL (
+    SELECT o.due_at_ms, o.created_at_ms FROM fairlead.orders o
+    WHERE o.owner IS NULL AND NOT o.ended AND o.status = $1 AND o.priority = p
+    ORDER BY o.due_at_ms, o.order_id LIMIT 1
+) w;
+
+-- name: order_by_id
+SELECT {order_columns} FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
+WHERE o.order_id = $1;
+
+-- name: page
+SELECT {order_columns} FROM fairlead.terms t JOIN fairlead.orders o ON o.order_id = t.order_id
+WHERE {conditions} ORDER BY t.order_id DESC LIMIT {limit};
+
+-- name: page_by_status
+SELECT {order_columns} FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
+WHERE {conditions} ORDER BY o.order_id DESC LIMIT {limit};
+
+-- name: cancelling
+SELECT order_id::text FROM fairlead.orders WHERE owner = $1 AND status = 'cancelling'
+ORDER BY order_id;
