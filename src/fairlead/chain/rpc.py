@@ -11,7 +11,7 @@ from fairlead.amounts import div_ceil
 from fairlead.chain import rpc_answers as answers
 from fairlead.chain.rpc_answers import decoded
 from fairlead.chain.rpc_hints import SignatureHints
-from fairlead.chain.rpc_http import RpcError, RpcHttp
+from fairlead.chain.rpc_http import TIMEOUT_S, RpcError, RpcHttp
 from fairlead.chain.rpc_statuses import StatusBatcher
 from fairlead.errors import FairleadError, Unavailable
 from fairlead.ports import (
@@ -37,9 +37,17 @@ class RpcChain:
     Reads raise `Unavailable`; a send raises nothing. Nothing is sent or asked twice by itself.
     """
 
-    def __init__(self, name: str, url: str, clock: Clock, *, ws_url: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        clock: Clock,
+        *,
+        ws_url: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self.name = name
-        self._http = RpcHttp(url)
+        self._http = RpcHttp(url, timeout_s=timeout_s)
         self._statuses = StatusBatcher(self._http)
         self._hints = SignatureHints(ws_url or _ws_url(url), clock)
         self._rents: dict[int, int] = {}

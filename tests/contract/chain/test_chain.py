@@ -213,7 +213,8 @@ async def test_waiting_ends_with_news_not_with_the_time_out(world):
     signature = signature_of(raw)
 
     async def begin() -> asyncio.Task[None]:
-        task = asyncio.ensure_future(world.chain.wait_for_signature(signature, 10 * PATIENCE_S))
+        waiting = world.chain.wait_for_signature(signature, 10 * PATIENCE_S)
+        task: asyncio.Task[None] = asyncio.ensure_future(waiting)
         await asyncio.sleep(0)
         return task
 

@@ -1,0 +1,79 @@
+"""Pools: one read, decoded where bytes changed, left out with the reason."""
+
+import pytest
+from solders.pubkey import Pubkey
+
+from fairlead.chain.pools import ChainPools, PoolList, paper_pool_list
+from fairlead.ledger.tokens import PAIRS
+from fairlead.venues.venue import Venue
+from tests.contract.chain.worlds import (
+    PARAMS,
+    SOL_MINT,
+    USDC_MINT,
+    WORLDS,
+    World,
+    paper_world,
+)
+
+NOWHERE = Pubkey.from_bytes(bytes(31) + b"\x0b")
+
+
+@pytest.fixture(params=sorted(WORLDS))
+async def world(request):
+    async with WORLDS[request.param]() as made:
+        made.tick(PARAMS.finality_depth + 1)
+        yield made
+
+
+def pools_of(world: World, listed: PoolList | None = None) -> ChainPools:
+    return ChainPools(world.chain, listed or paper_pool_list(), world.clock)
+
+
+async def test_snapshot_has_both_venues_at_one_slot_in_either_order_of_the_mints(world):
+    pools = pools_of(world)
+    snapshot = await pools.snapshot(SOL_MINT, USDC_MINT)
+    turned = await pools.snapshot(USDC_MINT, SOL_MINT)
+    assert [Venue.RAYDIUM_CPMM, Venue.METEORA_DAMM_V2] == [pool.venue for pool in snapshot.pools]
+    assert snapshot == turned
+    assert () == snapshot.left_out
+    assert snapshot.time == await world.chain.time()
+
+
+async def test_unchanged_pools_are_the_same_objects_and_changed_ones_quote_anew(world):
+    await world.faucet.fund(world.payer)
+    pools = pools_of(world)
+    first = await pools.snapshot(SOL_MINT, USDC_MINT)
+    again = await pools.snapshot(SOL_MINT, USDC_MINT)
+    assert all(a is b for a, b in zip(first.pools, again.pools, strict=True))
+    await world.chain.send(await world.swap(0))
+    world.tick(PARAMS.confirmed_depth)
+    raydium, meteora = (await pools.snapshot(SOL_MINT, USDC_MINT)).pools
+    amount = 10**9
+    before = first.pools[0].quote_exact_in(SOL_MINT, amount, first.time)
+    after = raydium.quote_exact_in(SOL_MINT, amount, first.time)
+    assert after.amount_out_atoms < before.amount_out_atoms
+    assert meteora is first.pools[1] or meteora != first.pools[1]
+
+
+async def test_every_pair_of_the_paper_market_can_be_quoted():
+    async with paper_world() as world:
+        pools = pools_of(world)
+        for base, quote in PAIRS:
+            mints = Pubkey.from_bytes(base.mint), Pubkey.from_bytes(quote.mint)
+            snapshot = await pools.snapshot(*mints)
+            assert 2 == len(snapshot.pools)
+            for pool in snapshot.pools:
+                for mint in mints:
+                    assert pool.quote_exact_in(mint, 10**6, snapshot.time).amount_out_atoms > 0
+
+
+async def test_what_is_no_pool_is_left_out_with_the_reason(world):
+    listed = PoolList([(SOL_MINT, USDC_MINT, key) for key in (NOWHERE, USDC_MINT)])
+    snapshot = await pools_of(world, listed).snapshot(SOL_MINT, USDC_MINT)
+    assert () == snapshot.pools
+    assert ((NOWHERE, "pool_missing"), (USDC_MINT, "unknown_program")) == snapshot.left_out
+
+
+async def test_a_pair_without_pools_is_empty(world):
+    snapshot = await pools_of(world).snapshot(NOWHERE, USDC_MINT)
+    assert ((), ()) == (snapshot.pools, snapshot.left_out)
