@@ -7,6 +7,7 @@ reads the body, `orders/intake` says what is agreed, `orders/risk` what is held 
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from fairlead.api import dialects
@@ -30,6 +31,7 @@ _REPLAYED = (b"idempotent-replayed", b"true")
 _NO_EXTENSIONS: dict[str, Any] = {}
 ANSWER_EXTENSION = "fairlead.answer"
 """Our server's connections offer to write a whole answer at once: (head, body) -> done."""
+_log = structlog.get_logger("fairlead.api")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,6 +61,9 @@ class Execute:
             self._accepts.child(error.code).inc()
         except Disconnected:
             return
+        except Exception as error:  # a bug: its text stays here
+            _log.exception("accept_failed")
+            status, extra, body = problem_answer(error)
         origin = self._access.allowed_origin(headers)
         if origin is not None:
             extra.append((b"access-control-allow-origin", origin))
