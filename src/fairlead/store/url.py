@@ -1,6 +1,6 @@
 """What people write into DATABASE_URL, and what can be done over it."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -55,6 +55,8 @@ def _parse(variable: str, url: str) -> tuple[str, bool, tuple[str, ...]]:
     try:
         parts = urlsplit(url.strip())
         port = parts.port
+        if parts.fragment:
+            raise ValueError(parts.fragment)
     except ValueError:
         raise ConfigError(
             variable,
@@ -76,5 +78,6 @@ def _parse(variable: str, url: str) -> tuple[str, bool, tuple[str, ...]]:
         kept["sslmode"] = "require"
     dropped = sorted(given.keys() - KNOWN_PARAMETERS - {"pgbouncer", "ssl"})
     notes = (f"{variable}: ignored {', '.join(dropped)}",) if dropped else ()
-    dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(kept), ""))
+    query = f"?{urlencode(kept)}" if kept else ""
+    dsn = f"postgresql://{parts.netloc}{parts.path}{query}"
     return dsn, pooled, notes

@@ -5,7 +5,7 @@ import pytest
 
 from fairlead.errors import Fenced
 from fairlead.orders.model import EventType, OrderStatus
-from fairlead.ports import RateLimit
+from fairlead.ports import QueueState, RateLimit
 from tests.contract.store.making import T0_MS, change, new_attempt, new_order, stored, submitted
 
 LEASE_MS = T0_MS + 10_000
@@ -187,14 +187,10 @@ async def test_a_worker_of_another_store_lives_as_long_as_its_session(postgres):
 
 
 async def test_the_queue_tells_length_age_and_workers(store):
-    assert (0, None, 0) == tuple(
-        getattr(await store.queue(T0_MS), name) for name in ("waiting", "oldest_ms", "workers")
-    )
+    assert QueueState(0, None, 0) == await store.queue(T0_MS)
     await store.accept(new_order(at_ms=T0_MS + 5, priority=9))
     await store.accept(new_order(at_ms=T0_MS + 3))
     await store.register_worker("w", LEASE_MS)
-    queue = await store.queue(T0_MS + 10)
-    assert (2, T0_MS + 3, 1) == (queue.waiting, queue.oldest_ms, queue.workers)
+    assert QueueState(2, T0_MS + 3, 1) == await store.queue(T0_MS + 10)
     await store.claim("w", 1, T0_MS + 10)
-    queue = await store.queue(LEASE_MS)
-    assert (1, T0_MS + 3, 0) == (queue.waiting, queue.oldest_ms, queue.workers)
+    assert QueueState(1, T0_MS + 3, 0) == await store.queue(LEASE_MS)
