@@ -93,7 +93,7 @@ class PaperFiles:
     def _begin(self, snapshot: Snapshot) -> None:
         if self._file is not None:
             self._file.close()
-        old, self._number = self._number, self._number + 1
+        self._number += 1
         path = self._path(self._number)
         partial = path.with_suffix(".partial")
         self._file = partial.open("wb")
@@ -104,7 +104,9 @@ class PaperFiles:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._path(old).unlink(missing_ok=True)
+        for file in self._folder.glob("paper-*.journal"):
+            if file != path:
+                file.unlink()
 
     def _path(self, number: int) -> Path:
         return self._folder / f"paper-{number}.journal"

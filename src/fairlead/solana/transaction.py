@@ -34,9 +34,6 @@ MAX_TRANSACTION_BYTES = 1232
 """Bytes of a transaction, signatures included, that fit the cluster's packets."""
 
 MAX_COMPUTE_UNITS = 1_400_000
-BASE_FEE_LAMPORTS = 5_000
-"""Per signature; ours have one."""
-
 UNSIGNED = bytes(64)
 """A signature nobody made."""
 
@@ -123,11 +120,12 @@ def swap_message(plan: SwapPlan) -> bytes:
         data = swap.data
         datas.append(data)
         # The instruction less its data: program, accounts, and the data's length.
-        head = bytes(swap)[: -len(data)]
+        raw = bytes(swap)
+        head = raw[: len(raw) - len(data)]
         heads.append(head.replace(wrap_key, _ANY_WRAP) if wrap_key else head)
     shape = (
         plan.wallet,
-        latch is not None,
+        latch and len(latch.seed),
         plan.create,
         wrap and len(wrap.seed),
         tip and tip.address,
@@ -211,13 +209,6 @@ def assemble(message: bytes, signatures: Sequence[bytes]) -> bytes:
     raw = bytes([len(signatures)]) + b"".join(signatures) + message
     _check_size(len(raw))
     return raw
-
-
-def fee_lamports(compute_unit_limit: int, price_micro_lamports: int, tip_lamports: int = 0) -> int:
-    """What an attempt costs when it lands: base fee, priority fee on the requested limit, tip."""
-    return (
-        BASE_FEE_LAMPORTS - (-compute_unit_limit * price_micro_lamports // 1_000_000) + tip_lamports
-    )
 
 
 def create_ata_instruction(wallet: Pubkey, token: TokenMint) -> Instruction:
