@@ -87,7 +87,7 @@ async def _time_to_move(serve: Api) -> float:
 def _check_against_ledger(folder: Path, settled: dict[str, dict[str, object]]) -> None:
     """The ledger's own record: at most one successful swap an order, and none that is not
     stored."""
-    (database,) = folder.rglob("*.sqlite*3") or folder.rglob("*.db")
+    (database,) = folder.rglob("fairlead.sqlite3")
     with contextlib.closing(sqlite3.connect(database)) as books_db:
         attempts = dict(books_db.execute("SELECT signature, order_id FROM attempts"))
     successes: dict[str, int] = {}
