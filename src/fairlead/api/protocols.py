@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -100,6 +101,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if not self.close_sent:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[SOCKET_EXTENSION] = self
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            # Refused and answered: uvicorn would log it as a handshake that was forgotten.
+            self.handshake_complete = True
 
     def write_frames(self, frames: bytes) -> None:
         if not self.close_sent and not self.transport.is_closing():
