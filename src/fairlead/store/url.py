@@ -18,7 +18,7 @@ KNOWN_PARAMETERS = frozenset(
 # Supabase's transaction pooler listens here; its session pooler and the database itself on 5432.
 TRANSACTION_POOLER_PORT = 6543
 LEASE_ONLY = (
-    "DATABASE_URL goes through a transaction pooler, which carries neither session locks nor LISTEN."
+    "DATABASE_URL goes through a transaction pooler, which carries no session locks and no LISTEN."
     " A worker that died is noticed when its lease runs out, and other processes' events are found"
     " by polling. Set DATABASE_DIRECT_URL to a direct connection to have both at once."
 )

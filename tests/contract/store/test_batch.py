@@ -39,7 +39,7 @@ class Database:
         return Committed((), True)
 
 
-async def test_what_comes_during_a_flush_goes_with_the_next():
+async def test_what_comes_during_a_flush_goes_with_the_next() -> None:
     database = Database()
     database.held = True
     first = database.batcher.submit(1)
@@ -51,7 +51,7 @@ async def test_what_comes_during_a_flush_goes_with_the_next():
     assert [[1], [2, 3, 4]] == database.flushes
 
 
-async def test_a_refused_write_fails_alone():
+async def test_a_refused_write_fails_alone() -> None:
     database = Database()
     futures = [database.batcher.submit(value) for value in (1, "refused", 3)]
     results = await asyncio.gather(*futures, return_exceptions=True)
@@ -59,7 +59,7 @@ async def test_a_refused_write_fails_alone():
     assert 1 == len(database.flushes)
 
 
-async def test_a_poisoned_write_fails_alone():
+async def test_a_poisoned_write_fails_alone() -> None:
     database = Database()
     values = [*range(20), "poison", *range(20, 40)]
     futures = [database.batcher.submit(value) for value in values]
@@ -68,7 +68,7 @@ async def test_a_poisoned_write_fails_alone():
     assert list(range(40)) == results
 
 
-async def test_the_commit_is_told_before_its_waiters():
+async def test_the_commit_is_told_before_its_waiters() -> None:
     database = Database()
 
     async def wait() -> None:
@@ -79,7 +79,7 @@ async def test_the_commit_is_told_before_its_waiters():
     assert ["told", "answered"] == database.log
 
 
-async def test_a_cancelled_waiter_is_left_out_and_breaks_nothing():
+async def test_a_cancelled_waiter_is_left_out_and_breaks_nothing() -> None:
     database = Database()
     database.held = True
     futures = [database.batcher.submit(n) for n in (1, 2)]
@@ -93,14 +93,14 @@ async def test_a_cancelled_waiter_is_left_out_and_breaks_nothing():
     assert [[1, 2], [4]] == database.flushes
 
 
-async def test_a_lost_flush_is_done_again():
+async def test_a_lost_flush_is_done_again() -> None:
     database = Database()
     database.lose = 1
     assert 7 == await database.batcher.submit(7)
     assert [[7], [7]] == database.flushes
 
 
-async def test_a_flush_that_stays_lost_is_unknown():
+async def test_a_flush_that_stays_lost_is_unknown() -> None:
     database = Database()
     database.lose = 99
     with pytest.raises(WriteOutcomeUnknown):
@@ -108,7 +108,7 @@ async def test_a_flush_that_stays_lost_is_unknown():
     assert 1 + batch.MAX_UNCERTAIN_FLUSHES == len(database.flushes)
 
 
-async def test_unavailable_is_unavailable_unless_it_may_have_happened():
+async def test_unavailable_is_unavailable_unless_it_may_have_happened() -> None:
     database = Database()
     with pytest.raises(Unavailable):
         await database.batcher.submit("down")
@@ -117,7 +117,7 @@ async def test_unavailable_is_unavailable_unless_it_may_have_happened():
         await database.batcher.submit("down")
 
 
-async def test_the_queue_and_the_flush_are_bounded(monkeypatch):
+async def test_the_queue_and_the_flush_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "MAX_QUEUE_SIZE", 10)
     monkeypatch.setattr(batch, "MAX_FLUSH_SIZE", 4)
     database = Database()
@@ -128,7 +128,7 @@ async def test_the_queue_and_the_flush_are_bounded(monkeypatch):
     assert [4, 4, 2] == [len(values) for values in database.flushes]
 
 
-async def test_closing_flushes_what_is_queued():
+async def test_closing_flushes_what_is_queued() -> None:
     database = Database()
     future = database.batcher.submit(1)
     await database.batcher.close()

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from fairlead.orders.model import (
     AttemptState,
     EventType,
     NewEvent,
+    Order,
     OrderStatus,
     Reservation,
 )
@@ -24,14 +26,15 @@ from tests.contract.store.making import (
 )
 
 
-async def claimed(store, **terms):
+async def claimed(store: Any, **terms: Any) -> Order:
     """A new order in the hands of worker w."""
     await store.accept(new_order(**terms))
     (one,) = await store.claim("w", 1, T0_MS)
-    return one.order
+    order: Order = one.order
+    return order
 
 
-async def test_a_change_moves_sequence_and_status_together(store):
+async def test_a_change_moves_sequence_and_status_together(store: Any) -> None:
     order = await claimed(store)
     assert 4 == await store.apply(
         change(order, EventType.ROUTED, EventType.SUBMITTED, at_ms=T0_MS + 5, data=b'{"a":1}')
@@ -47,7 +50,7 @@ async def test_a_change_moves_sequence_and_status_together(store):
     assert events[2:3] == await store.events(order.order_id, 2, 1)
 
 
-async def test_another_sequence_or_owner_is_fenced_off(store):
+async def test_another_sequence_or_owner_is_fenced_off(store: Any) -> None:
     order = await claimed(store)
     with pytest.raises(Fenced):
         await store.apply(change(order, EventType.ROUTED, sequence=1))
@@ -59,7 +62,7 @@ async def test_another_sequence_or_owner_is_fenced_off(store):
     assert 2 == await store.feed_head()
 
 
-async def test_without_owner_only_the_sequence_is_compared(store):
+async def test_without_owner_only_the_sequence_is_compared(store: Any) -> None:
     order = await claimed(store)
     cancel = change(order, EventType.CANCEL_REQUESTED, owner=None, cancel_requested=True)
     assert 3 == await store.apply(cancel)
@@ -71,7 +74,7 @@ async def test_without_owner_only_the_sequence_is_compared(store):
         await store.apply(change(order, EventType.ROUTED))
 
 
-async def test_two_changes_of_one_version_in_one_flush_let_one_through(store):
+async def test_two_changes_of_one_version_in_one_flush_let_one_through(store: Any) -> None:
     order = await claimed(store)
     results = await asyncio.gather(
         *(store.apply(change(order, EventType.ROUTED)) for _ in range(10)), return_exceptions=True
@@ -81,7 +84,7 @@ async def test_two_changes_of_one_version_in_one_flush_let_one_through(store):
     assert 3 == await store.feed_head()
 
 
-async def test_a_fenced_change_fails_alone(store):
+async def test_a_fenced_change_fails_alone(store: Any) -> None:
     orders = [await claimed(store) for _ in range(6)]
     results = await asyncio.gather(
         *(
@@ -93,9 +96,9 @@ async def test_a_fenced_change_fails_alone(store):
     assert [3, 3, 3, Fenced, 3, 3] == [r if isinstance(r, int) else type(r) for r in results]
 
 
-async def test_a_known_value_is_never_overwritten_by_an_unknown_one(store):
+async def test_a_known_value_is_never_overwritten_by_an_unknown_one(store: Any) -> None:
     order = await claimed(store)
-    known = {
+    known: dict[str, Any] = {
         "round": 2,
         "due_at_ms": T0_MS + 7,
         "minimum_out_atoms": 2**64 - 1,
@@ -116,7 +119,7 @@ async def test_a_known_value_is_never_overwritten_by_an_unknown_one(store):
     assert known == {name: getattr(after, name) for name in known}
 
 
-async def test_a_fork_clears_the_fill_and_a_new_one_replaces_it(store):
+async def test_a_fork_clears_the_fill_and_a_new_one_replaces_it(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     await store.apply(change(order, EventType.CONFIRMED, amount_out_atoms=5))
     order = await stored(store, order.order_id)
@@ -127,7 +130,7 @@ async def test_a_fork_clears_the_fill_and_a_new_one_replaces_it(store):
     assert 6 == (await stored(store, order.order_id)).amount_out_atoms
 
 
-async def test_a_change_without_events_keeps_the_sequence(store):
+async def test_a_change_without_events_keeps_the_sequence(store: Any) -> None:
     order = await claimed(store)
     assert 2 == await store.apply(change(order, due_at_ms=T0_MS + 50, release=True))
     row = await stored(store, order.order_id)
@@ -137,7 +140,7 @@ async def test_a_change_without_events_keeps_the_sequence(store):
     assert 1 == len(await store.claim("w", 1, T0_MS + 50))
 
 
-async def test_an_end_gives_back_and_lets_go_once(store):
+async def test_an_end_gives_back_and_lets_go_once(store: Any) -> None:
     order = await claimed(store, reservations=(Reservation(WALLET, SOL, 10, 100),))
     order = await submitted(store, order)
     await store.apply(change(order, EventType.CONFIRMED))
@@ -151,14 +154,14 @@ async def test_an_end_gives_back_and_lets_go_once(store):
     assert () == await store.claim("w", 10, T0_MS + 10**9)
 
 
-async def test_an_attempt_is_stored_with_its_change(store):
+async def test_an_attempt_is_stored_with_its_change(store: Any) -> None:
     order = await claimed(store)
     attempt = new_attempt(order)
     await submitted(store, order)
     assert (attempt,) == await store.attempts(order.order_id)
 
 
-async def test_a_fenced_change_stores_no_attempt(store):
+async def test_a_fenced_change_stores_no_attempt(store: Any) -> None:
     order = await claimed(store)
     with pytest.raises(Fenced):
         await store.apply(
@@ -167,7 +170,7 @@ async def test_a_fenced_change_stores_no_attempt(store):
     assert () == await store.attempts(order.order_id)
 
 
-async def test_settling_makes_room_for_the_next_attempt(store):
+async def test_settling_makes_room_for_the_next_attempt(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     first, second = new_attempt(order), new_attempt(order, 2)
     dead = AttemptSettled(first.signature, AttemptState.DEAD)
@@ -189,7 +192,7 @@ async def test_settling_makes_room_for_the_next_attempt(store):
     assert (AttemptState.ERRORED, 77, '{"Err":1}') == (last.state, last.slot, last.error)
 
 
-async def test_a_second_live_attempt_is_impossible_and_fails_alone(store):
+async def test_a_second_live_attempt_is_impossible_and_fails_alone(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     others = [await claimed(store) for _ in range(3)]
     results = await asyncio.gather(
@@ -203,7 +206,7 @@ async def test_a_second_live_attempt_is_impossible_and_fails_alone(store):
     assert order == await stored(store, order.order_id)
 
 
-async def test_a_signature_is_stored_once(store):
+async def test_a_signature_is_stored_once(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     other = await claimed(store)
     stolen = msgspec.structs.replace(
@@ -214,18 +217,18 @@ async def test_a_signature_is_stored_once(store):
     assert () == await store.attempts(other.order_id)
 
 
-async def test_cancelled_waiters_do_not_break_the_flush(store):
+async def test_cancelled_waiters_do_not_break_the_flush(store: Any) -> None:
     orders = [new_order() for _ in range(8)]
     tasks = [asyncio.ensure_future(store.accept(order)) for order in orders]
     await asyncio.sleep(0)
     for task in tasks[::2]:
         task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
+    results: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
     assert [o.order_id for o in orders[1::2]] == [r.order_id for r in results[1::2]]
     assert await store.feed_head() == (await store.counts("local")).total
 
 
-async def test_data_keeps_its_exact_digits(store):
+async def test_data_keeps_its_exact_digits(store: Any) -> None:
     data = b'{"amountOut":0.10000000000000000000001,"fee":"1.50","note":"\\u00e9 \xc3\xa9"}'
     order = await claimed(store)
     event = NewEvent(EventType.ROUTED, OrderStatus.BUILDING, data)

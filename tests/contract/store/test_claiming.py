@@ -1,17 +1,19 @@
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from fairlead.errors import Fenced
 from fairlead.orders.model import EventType, OrderStatus
 from fairlead.ports import QueueState, RateLimit
+from tests.contract.store.conftest import World
 from tests.contract.store.making import T0_MS, change, new_attempt, new_order, stored, submitted
 
 LEASE_MS = T0_MS + 10_000
 
 
-async def test_a_claim_begins_the_first_round(store):
+async def test_a_claim_begins_the_first_round(store: Any) -> None:
     order = new_order()
     await store.accept(order)
     (claimed,) = await store.claim("w", 5, T0_MS + 3)
@@ -24,7 +26,7 @@ async def test_a_claim_begins_the_first_round(store):
     assert () == await store.claim("other", 5, T0_MS + 3)
 
 
-async def test_claims_go_by_priority_then_due_time_then_id(store):
+async def test_claims_go_by_priority_then_due_time_then_id(store: Any) -> None:
     random.seed(4)
     orders = [
         new_order(priority=random.randrange(10), at_ms=T0_MS + random.randrange(5))
@@ -39,7 +41,7 @@ async def test_claims_go_by_priority_then_due_time_then_id(store):
     assert [order.order_id for order in expected] == got
 
 
-async def test_what_is_not_due_waits(store):
+async def test_what_is_not_due_waits(store: Any) -> None:
     await store.accept(new_order(at_ms=T0_MS + 100))
     assert () == await store.claim("w", 1, T0_MS + 99)
     assert T0_MS + 100 == await store.next_due_ms()
@@ -47,14 +49,14 @@ async def test_what_is_not_due_waits(store):
     assert await store.next_due_ms() is None
 
 
-async def test_resting_orders_are_not_claimed(store):
+async def test_resting_orders_are_not_claimed(store: Any) -> None:
     await store.accept(new_order(status=OrderStatus.OPEN))
     assert () == await store.claim("w", 1, T0_MS)
     assert await store.next_due_ms() is None
     assert 0 == (await store.queue(T0_MS)).waiting
 
 
-async def test_a_released_order_is_claimed_again_in_its_status_and_round(store):
+async def test_a_released_order_is_claimed_again_in_its_status_and_round(store: Any) -> None:
     await store.accept(new_order())
     (claimed,) = await store.claim("w", 1, T0_MS)
     order = await submitted(store, claimed)
@@ -72,7 +74,7 @@ async def test_a_released_order_is_claimed_again_in_its_status_and_round(store):
     assert (new_attempt(claimed.order),) == again.attempts
 
 
-async def test_concurrent_claims_share_nothing(store):
+async def test_concurrent_claims_share_nothing(store: Any) -> None:
     orders = [new_order() for _ in range(50)]
     await asyncio.gather(*map(store.accept, orders))
     claims = await asyncio.gather(*(store.claim(f"w{i}", 10, T0_MS) for i in range(8)))
@@ -80,7 +82,7 @@ async def test_concurrent_claims_share_nothing(store):
     assert sorted(ids) == sorted(order.order_id for order in orders)
 
 
-async def test_the_rate_limit_holds_in_every_window_over_all_stores(world):
+async def test_the_rate_limit_holds_in_every_window_over_all_stores(world: World) -> None:
     limit = RateLimit(5, 1_000)
     stores = [await world.open(limit)]
     if world.kind == "postgres":
@@ -97,7 +99,7 @@ async def test_the_rate_limit_holds_in_every_window_over_all_stores(world):
         assert sum(at_ms <= other < at_ms + 1_000 for other in begun) <= 5
 
 
-async def test_the_rate_limit_says_when_it_opens_and_spares_orders_under_way(world):
+async def test_the_rate_limit_says_when_it_opens_and_spares_orders_under_way(world: World) -> None:
     store = await world.open(RateLimit(1, 1_000))
     await asyncio.gather(store.accept(new_order()), store.accept(new_order()))
     (claimed,) = await store.claim("w", 2, T0_MS)
@@ -109,7 +111,7 @@ async def test_the_rate_limit_says_when_it_opens_and_spares_orders_under_way(wor
     assert 1 == len(await store.claim("w", 2, T0_MS + 1_000))
 
 
-async def test_adopted_are_those_in_flight_with_their_attempts(store):
+async def test_adopted_are_those_in_flight_with_their_attempts(store: Any) -> None:
     await asyncio.gather(*(store.accept(new_order()) for _ in range(4)))
     claimed = await store.claim("w", 3, T0_MS)
     first = await submitted(store, claimed[0])
@@ -130,7 +132,7 @@ async def test_adopted_are_those_in_flight_with_their_attempts(store):
     assert "taken_over" == (await store.events(left.order.order_id, 2, 1))[0].type
 
 
-async def test_a_lease_that_ran_out_frees_the_orders(store):
+async def test_a_lease_that_ran_out_frees_the_orders(store: Any) -> None:
     await store.accept(new_order())
     await store.register_worker("w", LEASE_MS)
     (claimed,) = await store.claim("w", 1, T0_MS)
@@ -149,7 +151,7 @@ async def test_a_lease_that_ran_out_frees_the_orders(store):
     assert 1 == again.order.round
 
 
-async def test_building_goes_back_to_routing(store):
+async def test_building_goes_back_to_routing(store: Any) -> None:
     await store.accept(new_order())
     (claimed,) = await store.claim("w", 1, T0_MS)
     await store.apply(change(claimed.order, EventType.ROUTED))
@@ -158,15 +160,16 @@ async def test_building_goes_back_to_routing(store):
     assert {OrderStatus.ROUTING: 1} == (await store.counts("local")).by_status
 
 
-async def dead_soon(store):
+async def dead_soon(store: Any) -> tuple[str, ...]:
     """PostgreSQL notices a closed socket in its own time."""
     for _ in range(2_000):
-        if gone := await store.release_dead_workers(T0_MS):
-            return gone
-    return ()
+        gone: tuple[str, ...] = await store.release_dead_workers(T0_MS)
+        if gone:
+            break
+    return gone
 
 
-async def test_workers_of_an_earlier_opening_are_dead_at_once(world):
+async def test_workers_of_an_earlier_opening_are_dead_at_once(world: World) -> None:
     store = await world.open()
     await store.accept(new_order())
     await store.register_worker("w", LEASE_MS)
@@ -177,7 +180,7 @@ async def test_workers_of_an_earlier_opening_are_dead_at_once(world):
     assert 1 == len(await store.claim("v", 1, T0_MS))
 
 
-async def test_a_worker_of_another_store_lives_as_long_as_its_session(postgres):
+async def test_a_worker_of_another_store_lives_as_long_as_its_session(postgres: World) -> None:
     one, other = await postgres.open(), await postgres.open()
     await one.register_worker("w", LEASE_MS)
     assert () == await other.release_dead_workers(T0_MS)
@@ -186,7 +189,7 @@ async def test_a_worker_of_another_store_lives_as_long_as_its_session(postgres):
     assert ("w",) == await dead_soon(other)
 
 
-async def test_the_queue_tells_length_age_and_workers(store):
+async def test_the_queue_tells_length_age_and_workers(store: Any) -> None:
     assert QueueState(0, None, 0) == await store.queue(T0_MS)
     await store.accept(new_order(at_ms=T0_MS + 5, priority=9))
     await store.accept(new_order(at_ms=T0_MS + 3))

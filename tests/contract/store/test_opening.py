@@ -1,5 +1,7 @@
 import asyncio
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from fairlead.store.named_sql import load_migrations
 from tests import servers
 from tests.contract.store.conftest import World
 from tests.contract.store.making import T0_MS, FakeClock, new_order
+from tests.servers import Server
 
 LATEST = {
     "sqlite": len(load_migrations("sqlite_migrations")),
@@ -17,7 +20,7 @@ LATEST = {
 }
 
 
-def sql(world, sqlite_statement, postgres_statement):
+def sql(world: World, sqlite_statement: str, postgres_statement: str) -> None:
     if world.kind == "postgres":
         servers.run_sql(world.place, postgres_statement)
     else:
@@ -26,7 +29,7 @@ def sql(world, sqlite_statement, postgres_statement):
         connection.close()
 
 
-async def test_an_empty_database_is_migrated_and_stays(world):
+async def test_an_empty_database_is_migrated_and_stays(world: World) -> None:
     store = await world.open()
     assert LATEST[world.kind] == await store.schema_version()
     await store.accept(new_order())
@@ -37,7 +40,7 @@ async def test_an_empty_database_is_migrated_and_stays(world):
     await store.close()
 
 
-async def test_processes_that_start_at_once_migrate_once(postgres_server):
+async def test_processes_that_start_at_once_migrate_once(postgres_server: Server) -> None:
     servers.run_sql(postgres_server.url, "CREATE DATABASE at_once")
     url = servers.url_of_database(postgres_server.url, "at_once")
     world = World("postgres", url)
@@ -46,7 +49,7 @@ async def test_processes_that_start_at_once_migrate_once(postgres_server):
     servers.run_sql(postgres_server.url, "DROP DATABASE at_once WITH (FORCE)")
 
 
-async def test_an_older_schema_is_refused_without_leave_to_migrate(world):
+async def test_an_older_schema_is_refused_without_leave_to_migrate(world: World) -> None:
     if world.kind == "postgres":
         servers.run_sql(world.place, "DROP SCHEMA IF EXISTS fairlead CASCADE")
     with pytest.raises(ConfigError, match="fairlead migrate"):
@@ -55,7 +58,7 @@ async def test_an_older_schema_is_refused_without_leave_to_migrate(world):
     assert LATEST[world.kind] == await store.schema_version()
 
 
-async def test_a_newer_schema_is_refused(world):
+async def test_a_newer_schema_is_refused(world: World) -> None:
     await world.close(await world.open())
     sql(world, "PRAGMA user_version = 99", "UPDATE fairlead.schema_version SET version = 99")
     with pytest.raises(ConfigError, match="newer fairlead"):
@@ -64,7 +67,7 @@ async def test_a_newer_schema_is_refused(world):
         await world.make().open(migrate=False)
 
 
-async def test_a_failed_migration_leaves_nothing(tmp_path):
+async def test_a_failed_migration_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE events (x)")
@@ -76,7 +79,7 @@ async def test_a_failed_migration_leaves_nothing(tmp_path):
     connection.close()
 
 
-async def test_a_second_process_on_the_file_is_refused(tmp_path):
+async def test_a_second_process_on_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     store = SqliteStore(path, FakeClock(), lambda _: None)
     await store.open()
@@ -88,7 +91,7 @@ async def test_a_second_process_on_the_file_is_refused(tmp_path):
     await again.close()
 
 
-async def test_a_file_that_cannot_be_is_a_config_error(tmp_path):
+async def test_a_file_that_cannot_be_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError):
         await SqliteStore(tmp_path / "file" / "a.db", FakeClock(), lambda _: None).open()
@@ -97,7 +100,7 @@ async def test_a_file_that_cannot_be_is_a_config_error(tmp_path):
         await SqliteStore(tmp_path / "text.db", FakeClock(), lambda _: None).open()
 
 
-async def test_memory_serves_when_inline():
+async def test_memory_serves_when_inline() -> None:
     store = SqliteStore(":memory:", FakeClock(), lambda _: None, inline=True)
     await store.open()
     await store.accept(new_order())
@@ -105,7 +108,7 @@ async def test_memory_serves_when_inline():
     await store.close()
 
 
-async def test_a_closed_store_refuses(store, world):
+async def test_a_closed_store_refuses(store: Any, world: World) -> None:
     await world.close(store)
     with pytest.raises(Unavailable):
         await store.accept(new_order())
@@ -118,7 +121,9 @@ async def test_a_closed_store_refuses(store, world):
         ("postgresql://postgres@127.0.0.1:1/postgres", Unavailable),
     ],
 )
-async def test_a_wrong_address_is_told_at_the_start(postgres_server, url, error):
+async def test_a_wrong_address_is_told_at_the_start(
+    postgres_server: Server, url: str, error: type[Exception]
+) -> None:
     address = parse_url(url.format(port=postgres_server.port))
     with pytest.raises(error):
         await PostgresStore(address, FakeClock(), lambda _: None).open()

@@ -1,25 +1,28 @@
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from fairlead.errors import Rejected
-from fairlead.orders.model import EventType, OrderFilter, OrderStatus, OrderType
+from fairlead.orders.model import EventType, OrderFilter, OrderStatus, OrderType, StoredEvent
 from tests.contract.store import making
+from tests.contract.store.conftest import World
 from tests.contract.store.making import T0_MS, WALLET, change, new_order, stored
 
 LOCAL = OrderFilter("local")
 OTHER = "4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T"
 
 
-async def accepted(store, count, **values):
+async def accepted(store: Any, count: int, **values: Any) -> list[str]:
     orders = [new_order(**values) for _ in range(count)]
     await asyncio.gather(*map(store.accept, orders))
     return [order.order_id for order in orders]
 
 
-async def all_pages(store, filter, limit):
-    pages, cursor = [], None
+async def all_pages(store: Any, filter: OrderFilter, limit: int) -> list[list[str]]:
+    pages: list[list[str]] = []
+    cursor = None
     while True:
         page = await store.orders(filter, limit, cursor)
         pages.append([order.order_id for order in page.orders])
@@ -28,14 +31,14 @@ async def all_pages(store, filter, limit):
             return pages
 
 
-async def test_pages_go_newest_first_and_end(store):
+async def test_pages_go_newest_first_and_end(store: Any) -> None:
     ids = await accepted(store, 10)
     assert [ids[:6:-1], ids[6:3:-1], ids[3:0:-1], ids[:1]] == await all_pages(store, LOCAL, 3)
     assert [ids[::-1]] == await all_pages(store, LOCAL, 10)
     assert [[]] == await all_pages(store, OrderFilter("nobody"), 10)
 
 
-async def test_a_page_is_stable_under_inserts(store):
+async def test_a_page_is_stable_under_inserts(store: Any) -> None:
     ids = await accepted(store, 6)
     first = await store.orders(LOCAL, 3, None)
     await accepted(store, 4)
@@ -43,22 +46,22 @@ async def test_a_page_is_stable_under_inserts(store):
     assert ids[::-1] == [order.order_id for order in (*first.orders, *second.orders)]
 
 
-async def test_pages_show_whole_rows(store):
+async def test_pages_show_whole_rows(store: Any) -> None:
     (order_id,) = await accepted(store, 1)
     assert (await stored(store, order_id),) == (await store.orders(LOCAL, 1, None)).orders
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "0' OR 1=1", "01890000-0000-7000-8000-00000000000G"])
-async def test_a_malformed_cursor_is_rejected(store, cursor):
+async def test_a_malformed_cursor_is_rejected(store: Any, cursor: str) -> None:
     with pytest.raises(Rejected):
         await store.orders(LOCAL, 3, cursor)
 
 
-async def test_filters_are_joined_by_and(store):
+async def test_filters_are_joined_by_and(store: Any) -> None:
     random.seed(7)
     made = []
     for _ in range(60):
-        values = {
+        values: dict[str, Any] = {
             "principal": random.choice(["local", "other"]),
             "user_id": random.choice([None, "a", "b"]),
             "wallet": random.choice([WALLET, OTHER]),
@@ -97,7 +100,7 @@ async def test_filters_are_joined_by_and(store):
         assert expected == [order_id for page in pages for order_id in page]
 
 
-async def test_counts_equal_a_recount(store):
+async def test_counts_equal_a_recount(store: Any) -> None:
     random.seed(11)
     principals = ("a", "b")
     for principal in principals:
@@ -126,7 +129,7 @@ async def test_counts_equal_a_recount(store):
     assert {} == (await store.counts("nobody")).by_status
 
 
-async def test_what_is_committed_is_told_in_position_order(world):
+async def test_what_is_committed_is_told_in_position_order(world: World) -> None:
     store = await world.open()
     await accepted(store, 30)
     await store.claim("w", 30, T0_MS)
@@ -136,7 +139,7 @@ async def test_what_is_committed_is_told_in_position_order(world):
     assert world.committed[0].work
 
 
-async def test_the_feed_continues_from_any_position(store):
+async def test_the_feed_continues_from_any_position(store: Any) -> None:
     await accepted(store, 12)
     everything = await store.feed(0, 100)
     assert list(range(1, 13)) == [event.position for event in everything]
@@ -145,7 +148,7 @@ async def test_the_feed_continues_from_any_position(store):
     assert 12 == await store.feed_head()
 
 
-async def test_events_of_several_orders(store):
+async def test_events_of_several_orders(store: Any) -> None:
     ids = await accepted(store, 3)
     await store.claim("w", 1, T0_MS)
     unknown = making.new_id()
@@ -155,12 +158,12 @@ async def test_events_of_several_orders(store):
     assert {} == await store.events_of([])
 
 
-async def test_the_feed_skips_nothing_while_three_processes_write(postgres):
+async def test_the_feed_skips_nothing_while_three_processes_write(postgres: World) -> None:
     stores = [await postgres.open() for _ in range(3)]
     reader = await postgres.open()
     writing = True
 
-    async def write(store, owner):
+    async def write(store: Any, owner: str) -> None:
         for round in range(12):
             await asyncio.gather(*(store.accept(new_order()) for _ in range(8)))
             claimed = await store.claim(owner, 10, T0_MS + round)
@@ -168,8 +171,8 @@ async def test_the_feed_skips_nothing_while_three_processes_write(postgres):
                 *(store.apply(change(one.order, EventType.ROUTED)) for one in claimed)
             )
 
-    async def follow():
-        seen = []
+    async def follow() -> list[StoredEvent]:
+        seen: list[StoredEvent] = []
         while writing or len(seen) < await reader.feed_head():
             seen += await reader.feed(len(seen), 50)
             # At every moment: no gap that a later commit could fill.

@@ -16,7 +16,7 @@ from fairlead.store.url import LEASE_ONLY, parse_url
         ("postgresql:///d?host=/run/pg", "postgresql:///d?host=%2Frun%2Fpg"),
     ],
 )
-def test_the_forms_people_have(url, dsn):
+def test_the_forms_people_have(url: str, dsn: str) -> None:
     address = parse_url(url)
     assert (dsn, dsn, False, ()) == (
         address.write_dsn,
@@ -26,7 +26,7 @@ def test_the_forms_people_have(url, dsn):
     )
 
 
-def test_unknown_parameters_are_dropped_and_said():
+def test_unknown_parameters_are_dropped_and_said() -> None:
     address = parse_url("postgres://u@h/d?connection_limit=5&schema=public&sslmode=disable")
     assert "postgresql://u@h/d?sslmode=disable" == address.write_dsn
     assert ("DATABASE_URL: ignored connection_limit, schema",) == address.notes
@@ -40,7 +40,7 @@ def test_unknown_parameters_are_dropped_and_said():
         "postgresql://u@ep-x-pooler.eu.neon.tech/d",
     ],
 )
-def test_a_transaction_pooler_has_no_session_unless_there_is_a_direct_way(url):
+def test_a_transaction_pooler_has_no_session_unless_there_is_a_direct_way(url: str) -> None:
     address = parse_url(url)
     assert (True, None, (LEASE_ONLY,)) == (address.pooled, address.session_dsn, address.notes)
     assert "pgbouncer" not in address.write_dsn
@@ -53,13 +53,13 @@ def test_a_transaction_pooler_has_no_session_unless_there_is_a_direct_way(url):
 
 
 @pytest.mark.parametrize("url", ["", "mysql://u@h/d", "postgresql://u:p@ss#w@h:x/d", "/a/file.db"])
-def test_what_is_no_address_names_the_variable(url):
+def test_what_is_no_address_names_the_variable(url: str) -> None:
     with pytest.raises(ConfigError) as wrong:
         parse_url(url)
     assert "DATABASE_URL" == wrong.value.variable
 
 
-def test_a_direct_address_that_is_a_pooler_is_refused():
+def test_a_direct_address_that_is_a_pooler_is_refused() -> None:
     with pytest.raises(ConfigError) as wrong:
         parse_url("postgres://u@h:6543/d", "postgres://u@h:6543/d")
     assert "DATABASE_DIRECT_URL" == wrong.value.variable
