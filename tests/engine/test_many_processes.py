@@ -95,7 +95,8 @@ async def attempts(url: str) -> dict[str, str]:
     """Signature -> order of all that was ever stored."""
     connection = await asyncpg.connect(url)
     try:
-        return dict(await connection.fetch("SELECT signature, order_id::text FROM attempts"))
+        rows = await connection.fetch("SELECT signature, order_id::text FROM attempts")
+        return {row["signature"]: row["order_id"] for row in rows}
     finally:
         await connection.close()
 

@@ -57,7 +57,8 @@ async def test_each_documented_form_executes_with_the_same_terms(
     client: httpx.AsyncClient,
 ) -> None:
     ids = [await books.submit(client, form) for form in DOCUMENTED_FORMS]
-    numbers, strings = ((await books.until_settled(client, ids))[order_id] for order_id in ids)
+    settled = await books.until_settled(client, ids)
+    numbers, strings = settled[ids[0]], settled[ids[1]]
     for same in ("amountInAtoms", "slippageBps", "tokenInMint", "tokenOutMint", "type", "status"):
         assert numbers[same] == strings[same], same
     assert ("1500000000", 100) == (numbers["amountInAtoms"], numbers["slippageBps"])

@@ -100,6 +100,8 @@ async def _make(bench: Workbench, order: Order, number: int) -> Made | Failure |
     simulation = await parts.chain.simulate(assemble(message, (_NO_SIGNATURE,)))
     if simulation.error is not None:
         return _refused(program_errors.failure_of(simulation.error, simulation.logs), result)
+    # A mapped paper wallet is found by the address that it stands for, in whichever process.
+    parts.wallet.held_address(terms.wallet_address)
     signature = parts.wallet.sign(terms.wallet, message)
     made_at_ms = bench.now_ms()
     attempt = _attempt(
