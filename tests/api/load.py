@@ -58,7 +58,8 @@ class NoStore:
 def request_of(body: dict[str, Any]) -> bytes:
     data = msgspec.json.encode(body)
     head = (
-        "POST /api/orders/execute HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: load\r\naccept: */*\r\n"
+        "POST /api/orders/execute HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        "user-agent: load\r\naccept: */*\r\n"
         f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
@@ -74,7 +75,8 @@ async def serve(pipe: Connection, kind: str, profile: bool, folder: Path) -> Non
     async with world(store=store) as here:
         deps = here.deps
         if kind == "none":
-            deps = replace(deps, store=NoStore(deps.store))  # type: ignore[arg-type]
+            forgetful: Any = NoStore(deps.store)
+            deps = replace(deps, store=forgetful)
         deps = replace(deps, settings=replace(deps.settings, max_waiting=10**9))
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -131,14 +133,11 @@ async def load(port: int, clients: int, seconds: float) -> list[float]:
     loop = asyncio.get_running_loop()
     times: list[float] = []
     until = time.perf_counter() + seconds
-    protocols = [
-        (
-            await loop.create_connection(
-                lambda i=i: Client(request_of(BODIES[i % 2]), until, times), "127.0.0.1", port
-            )
-        )[1]
-        for i in range(clients)
-    ]
+    protocols = []
+    for i in range(clients):
+        client = Client(request_of(BODIES[i % len(BODIES)]), until, times)
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+        protocols.append(client)
     await asyncio.gather(*(protocol.done for protocol in protocols))
     return times
 

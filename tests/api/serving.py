@@ -16,7 +16,9 @@ from tests.api.world import World, world
 
 
 @contextlib.asynccontextmanager
-async def served(settings: ApiSettings | None = None, **changes: Any) -> AsyncIterator[tuple[World, str]]:
+async def served(
+    settings: ApiSettings | None = None, **changes: Any
+) -> AsyncIterator[tuple[World, str]]:
     """The world with its API served; and "127.0.0.1:port"."""
     async with world(settings, **changes) as here:
         api = create_app(replace(here.deps, **changes))

@@ -1,6 +1,7 @@
 """POST /api/orders/execute: what is accepted, and what is refused with nothing stored."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -208,7 +209,7 @@ async def test_too_large_a_body_is_413(size: int):
         response = await here.post(body_with('"1.5"') + b" " * size)
         assert (413, "body_too_large") == (response.status_code, response.json()["code"])
 
-        async def pieces():
+        async def pieces() -> AsyncIterator[bytes]:
             for _ in range(size // 1024 + 1):
                 yield b" " * 1024
 

@@ -10,8 +10,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fairlead.api.access import COOKIE
 from fairlead.api.dependencies import ApiSettings
-from fairlead.orders.model import OrderStatus
-from fairlead.ports import Wake
+from fairlead.orders.model import EventType, OrderStatus, StoredEvent
+from fairlead.ports import Committed, Wake
 from tests.api.serving import frame, served, socket
 from tests.api.test_orders import finalized
 from tests.api.world import World
@@ -70,9 +70,7 @@ async def test_all_orders_are_told_in_the_order_of_commits(path: str):
                 await live_out(here)
             seen = [await frame(ws) for _ in range(18)]
         feed = await here.store.feed(0, 100)
-    assert [(e.order_id, e.sequence) for e in feed] == [
-        (f["orderId"], f["sequence"]) for f in seen
-    ]
+    assert [(e.order_id, e.sequence) for e in feed] == [(f["orderId"], f["sequence"]) for f in seen]
 
 
 async def test_a_stream_of_all_orders_resumes_from_any_cursor():
@@ -163,11 +161,12 @@ async def test_handshakes_without_right_are_refused():
             await here.post({"tokenIn": "SOL", "tokenOut": "USDC", "amountIn": "1"}, **ALICE)
         ).json()["orderId"]
         path = f"/ws/orders/{order_id}"
-        for options, status in [
+        refusals: list[tuple[dict[str, Any], int]] = [
             ({}, 401),
             ({"additional_headers": {"authorization": "Bearer nobody"}}, 401),
             ({"additional_headers": ALICE, "origin": "http://evil.example"}, 403),
-        ]:
+        ]
+        for options, status in refusals:
             with pytest.raises(InvalidStatus) as refused:
                 await socket(address, path, **options)
             assert status == refused.value.response.status_code
@@ -209,26 +208,36 @@ async def test_more_sockets_than_allowed_are_refused_and_places_come_back():
                         break
 
 
+def large_event(position: int) -> StoredEvent:
+    return StoredEvent(
+        position=position,
+        order_id=UNKNOWN,
+        sequence=position,
+        principal="local",
+        at_ms=0,
+        type=EventType.STILL_PROVING,
+        status=OrderStatus.SUBMITTED,
+        data=b'{"reason":"%b"}' % (b"x" * 50_000),
+    )
+
+
 async def test_a_slow_reader_is_closed_and_slows_nobody():
-    async with served(ApiSettings(max_socket_frames=16)) as (here, address):
-        async with (
-            socket(address, "/ws", max_queue=1) as slow,
-            socket(address, "/ws", max_queue=None) as quick,
-        ):
-            await frame(slow), await frame(quick)
-            slow.transport.pause_reading()
-            count = 0
-            sockets = here.deps.metrics.slow_readers
-            while sockets.value == 0:
-                order_id = await here.accepted(userId="x" * 255)
-                await here.client.delete(f"/api/orders/{order_id}")
-                count += 2
-                assert count < 100_000
-            for _ in range(count):
-                await frame(quick)
-            slow.transport.resume_reading()
-            _, code = await rest(slow)
-            assert code in (1013, 1006)
+    async with (
+        served(ApiSettings(max_socket_frames=16)) as (here, address),
+        socket(address, "/ws", max_queue=1) as slow,
+        socket(address, "/ws", max_queue=None) as quick,
+    ):
+        await frame(slow), await frame(quick)
+        slow.transport.pause_reading()
+        closed, count = here.deps.metrics.slow_readers, 0
+        while closed.value == 0:
+            count += 1
+            here.bus.publish(Committed((large_event(count),), work=False))
+            assert count == (await frame(quick))["sequence"]
+        slow.transport.resume_reading()
+        frames, code = await rest(slow)
+        assert list(range(1, len(frames) + 1)) == [f["sequence"] for f in frames]
+        assert code in (1013, 1006)
 
 
 async def test_a_lost_signal_and_another_process_are_made_good_from_the_store():
@@ -247,7 +256,7 @@ async def test_a_wake_up_is_followed_at_once():
         await frame(ws)
         with Muffled(here):
             await here.accepted()
-        here.bus.publish(Wake(position=1))  # type: ignore[arg-type]
+        here.bus.deliver(Wake(position=1))
         assert "accepted" == (await frame(ws))["event"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from fairlead.api.http import create_app
 from fairlead.orders import execution
 from fairlead.orders.model import AttemptSettled, AttemptState, Change, Order
+from fairlead.orders.retry import RetryPolicy
 from tests.api.world import ORDER, World, client_of, world
 from tests.contract.store.making import submitted
 
@@ -25,9 +26,7 @@ async def confirmed(here: World, order: Order) -> Order:
     order = await submitted(here.store, order)
     (attempt,) = await here.store.attempts(order.order_id)
     at = here.deps.clock.now_ms()
-    await here.store.apply(
-        execution.confirmed(order, attempt, 1_500_000_000, 225_000_000, 77, at)
-    )
+    await here.store.apply(execution.confirmed(order, attempt, 1_500_000_000, 225_000_000, 77, at))
     return await stored(here, order.order_id)
 
 
@@ -35,9 +34,7 @@ async def finalized(here: World, order: Order) -> Order:
     order = await confirmed(here, order)
     (attempt,) = await here.store.attempts(order.order_id)
     at = here.deps.clock.now_ms()
-    await here.store.apply(
-        execution.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at)
-    )
+    await here.store.apply(execution.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at))
     return await stored(here, order.order_id)
 
 
@@ -225,7 +222,7 @@ async def test_a_later_round_is_cancelled_at_once_only_when_its_attempt_is_dead(
         order = await submitted(here.store, await here.claimed())
         (attempt,) = await here.store.attempts(order.order_id)
         dead = (AttemptSettled(attempt.signature, AttemptState.DEAD),)
-        policy = execution.RetryPolicy()
+        policy = RetryPolicy()
         why = execution.Failure("stale", "the price moved")
         await here.store.apply(
             execution.round_failed(order, why, here.deps.clock.now_ms(), policy, dead)
@@ -245,7 +242,8 @@ async def test_a_confirmed_order_is_not_cancelled():
 async def test_a_cancel_that_is_overtaken_decides_again():
     async with world() as here:
         order_id = await here.accepted()
-        store, overtaken = here.store, []
+        store = here.store
+        overtaken: list[Change] = []
 
         class Overtaking:
             """A worker sends the order in the moment the cancel is written."""
@@ -305,5 +303,3 @@ async def test_metrics_count_accepts():
         text = (await here.client.get("/metrics")).text
         assert 'fairlead_accepts_total{outcome="accepted"} 1.0' in text
         assert 'fairlead_accepts_total{outcome="invalid_request"} 1.0' in text
-
-

@@ -208,9 +208,7 @@ def _events(order_id: Json) -> Json:
         _parameter("after", {"type": "integer", "minimum": 0, "maximum": 2**53}),
         _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
         _numbers(),
-        _parameter(
-            "Last-Event-ID", {"type": "integer", "minimum": 0, "maximum": 2**53}, where="header"
-        ),
+        _parameter("Last-Event-ID", {"type": "string"}, where="header"),
     ]
     page = _json("EventList", "A page, or a live stream for who accepts text/event-stream.")
     page["content"]["text/event-stream"] = {"schema": {"type": "string"}}

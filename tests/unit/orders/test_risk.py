@@ -1,0 +1,32 @@
+"""What an order holds back."""
+
+import pytest
+
+from fairlead.orders import risk
+from fairlead.orders.model import Reservation
+from tests.unit.orders import facts
+
+LATCH, ACCOUNT = 890_880, 2_039_280
+BONK = "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263"
+FEES = 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("token_in", "token_out", "needs"),
+    [
+        (facts.SOL, facts.USDC, {"lamports": 7 + FEES + LATCH + 2 * ACCOUNT}),
+        (facts.USDC, facts.SOL, {"lamports": FEES + LATCH + ACCOUNT, facts.USDC: 7}),
+        (facts.USDC, BONK, {"lamports": FEES + LATCH + ACCOUNT, facts.USDC: 7}),
+    ],
+)
+def test_amount_fees_and_rents_are_held_back(token_in: str, token_out: str, needs: dict[str, int]):
+    terms = facts.terms(
+        token_in=token_in, token_out=token_out, amount_in_atoms=7, fee_cap_lamports=FEES
+    )
+    assert needs == dict(risk.needs(terms))
+
+
+def test_an_asset_the_wallet_never_had_counts_as_none():
+    terms = facts.terms(wallet="w")
+    made = risk.reservations(terms, (("lamports", 5), (BONK, 6)), {"lamports": 9})
+    assert (Reservation("w", "lamports", 5, 9), Reservation("w", BONK, 6, 0)) == made
