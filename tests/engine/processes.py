@@ -53,7 +53,8 @@ class Process:
     def __init__(self, command: str, folder: Path, variables: Mapping[str, str]) -> None:
         self.command = command
         self.folder = folder
-        self.variables = dict(variables)
+        own = {"FAIRLEAD_LOG_FORMAT": "json", "FAIRLEAD_DATA_DIR": str(folder / "data")}
+        self.variables = {**own, **variables}
         self.log_path = folder / f"{command.replace(' ', '-')}-{free_port()}.log"
         self.started_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,7 +67,7 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fairlead.cli", *self.command.split()],
                 cwd=self.folder,
-                env={**inherited, "FAIRLEAD_LOG_FORMAT": "json", **self.variables},
+                env={**inherited, **self.variables},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

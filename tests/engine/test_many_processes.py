@@ -35,7 +35,6 @@ class Engine:
             "DATABASE_URL": postgres.url,
             "REDIS_URL": redis.url,
             "FAIRLEAD_NODE_PORT": str(free_port()),
-            "FAIRLEAD_DATA_DIR": str(folder / "data"),
             "FAIRLEAD_LEASE_MS": "5000",
         }
         self.node = Process("node", folder, variables)

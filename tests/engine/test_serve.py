@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ async def test_an_order_goes_from_post_to_finalized(client: httpx.AsyncClient) -
     assert {"raydium", "meteora"} == {quote["dex"] for quote in settled["quotes"]}
     best = max(settled["quotes"], key=lambda quote: float(quote["amountOut"]))
     assert best["dex"] == settled["selectedDex"] == settled["dex"]
-    assert settled["txSignature"] == settled["txHash"] == settled["attempts"][0]["signature"]
+    assert settled["txSignature"] == settled["txHash"] == settled["attempts"][0]["txSignature"]
     assert float(settled["amountOut"]) >= float(settled["quote"]["minimumOut"]) > 0
     assert 0 == settled["retryCount"]
 
@@ -140,8 +141,11 @@ async def test_what_the_wallet_cannot_pay_is_refused_with_the_numbers(
     assert 0 == (await client.get("/api/orders")).json()["total"]
 
 
-async def test_expired_before_it_was_routed_ends_expired(client: httpx.AsyncClient) -> None:
-    order_id = await books.submit(client, market_order(expiresAt="2031-01-01T00:00:00Z"))
+async def test_an_expiry_that_lies_ahead_is_kept_and_one_that_has_passed_is_refused(
+    client: httpx.AsyncClient,
+) -> None:
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds")
+    order_id = await books.submit(client, market_order(expiresAt=ahead))
     (settled,) = (await books.until_settled(client, [order_id])).values()
     assert "confirmed" == settled["status"]
     late = await client.post(
