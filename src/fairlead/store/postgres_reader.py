@@ -65,8 +65,11 @@ class PostgresReads:
             .replace("{conditions}", " AND ".join(numbered))
             .replace("{limit}", f"${len(conditions) + 1}")
         )
-        values = [value for _, value in conditions]
-        rows = await self._connections.read(statement, *values, limit + 1)
+        values: list[object] = [*(value for _, value in conditions), limit + 1]
+        if filter.status is not None:
+            values.append(str(filter.status))
+            statement = statement.replace("{status}", f"${len(values)}")
+        rows = await self._connections.read(statement, *values)
         return page_of([order_of(row) for row in rows], limit)
 
     async def counts(self, principal: str) -> Counts:

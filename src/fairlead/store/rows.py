@@ -196,7 +196,8 @@ def list_conditions(filter: OrderFilter, cursor: str | None) -> list[tuple[str, 
     if cursor is not None:
         if not is_order_id(cursor):
             raise Rejected("the cursor is not one of this list")
-        conditions.append(("t.order_id < ?", cursor))
+        # Of both tables: a merge join then begins at the cursor in both.
+        conditions.append(("t.order_id < ? AND o.order_id < ?", cursor))
     if filter.status is not None:
         conditions.append(("o.principal = ?", filter.principal))
         conditions.append(("o.status = ?", str(filter.status)))

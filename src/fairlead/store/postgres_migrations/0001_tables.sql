@@ -54,14 +54,29 @@ CREATE TABLE fairlead.orders (
     failure_reason text,
     finalized_at_ms bigint,
     created_at_ms bigint NOT NULL,
-    updated_at_ms bigint NOT NULL
-) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
--- Everything that waits for a worker: claims, adoption, the queue's length and its next due time.
--- Orders that have ended or belong to a worker are not in it.
-CREATE INDEX orders_waiting ON fairlead.orders (status, priority DESC, due_at_ms, order_id)
-    WHERE owner IS NULL AND NOT ended;
+    updated_at_ms bigint NOT NULL,
+    -- The indexes below look at these two, not at the status: what a worker does with an order it owns
+    -- then touches no index (a HOT update).
+    -- Its status while it waits for a worker: to be begun, to be gone on with, or to be adopted.
+    waits_as text GENERATED ALWAYS AS (
+        CASE
+            WHEN owner IS NULL AND NOT ended
+                AND status IN ('pending', 'routing', 'submitted', 'confirmed', 'cancelling')
+            THEN status
+        END
+    ) STORED,
+    -- Its status, except that orders under way are all "live".
+    listed_as text NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN ended OR status = 'open' THEN status ELSE 'live' END
+    ) STORED
+) WITH (
+    fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
+);
+-- Claims, adoption, the queue's next due time and age: never a look at an owned or ended order.
+CREATE INDEX orders_waiting ON fairlead.orders (waits_as, priority DESC, due_at_ms, order_id)
+    WHERE waits_as IS NOT NULL;
 CREATE INDEX orders_owned ON fairlead.orders (owner) WHERE owner IS NOT NULL;
-CREATE INDEX orders_by_status ON fairlead.orders (principal, status, order_id);
+CREATE INDEX orders_listed ON fairlead.orders (principal, listed_as, order_id);
 
 -- One signed transaction each, stored before its first byte leaves.
 CREATE TABLE fairlead.attempts (

@@ -256,8 +256,7 @@ BEGIN
         FROM unnest(statuses) s (status)
         CROSS JOIN LATERAL (
             SELECT o.order_id, o.priority, o.due_at_ms FROM fairlead.orders o
-            WHERE o.owner IS NULL AND NOT o.ended AND o.status = s.status
-                AND o.due_at_ms <= claim.now_ms AND NOT claim.again
+            WHERE o.waits_as = s.status AND o.due_at_ms <= claim.now_ms AND NOT claim.again
             ORDER BY o.priority DESC, o.due_at_ms, o.order_id
             LIMIT CASE WHEN s.status = 'pending' THEN new_places ELSE claim.places END
             FOR UPDATE SKIP LOCKED

@@ -12,7 +12,7 @@ SELECT order_id::text, request_hash FROM fairlead.terms WHERE principal = $1 AND
 SELECT w.due_at_ms, w.created_at_ms FROM generate_series(0, 9) p
 CROSS JOIN LATERAL (
     SELECT o.due_at_ms, o.created_at_ms FROM fairlead.orders o
-    WHERE o.owner IS NULL AND NOT o.ended AND o.status = $1 AND o.priority = p
+    WHERE o.waits_as = $1 AND o.priority = p
     ORDER BY o.due_at_ms, o.order_id LIMIT 1
 ) w;
 
@@ -25,8 +25,21 @@ SELECT {order_columns} FROM fairlead.terms t JOIN fairlead.orders o ON o.order_i
 WHERE {conditions} ORDER BY t.order_id DESC LIMIT {limit};
 
 -- name: page_by_status
-SELECT {order_columns} FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
-WHERE {conditions} ORDER BY o.order_id DESC LIMIT {limit};
+-- Of the orders of one status those that have ended, then those among the live.
+SELECT {order_columns} FROM (
+    (
+        SELECT o.* FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
+        WHERE o.listed_as = o.status AND o.listed_as = {status} AND {conditions}
+        ORDER BY o.order_id DESC LIMIT {limit}
+    )
+    UNION ALL
+    (
+        SELECT o.* FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
+        WHERE o.listed_as = 'live' AND {conditions}
+        ORDER BY o.order_id DESC LIMIT {limit}
+    )
+) o JOIN fairlead.terms t ON t.order_id = o.order_id
+ORDER BY o.order_id DESC LIMIT {limit};
 
 -- name: cancelling
 SELECT order_id::text FROM fairlead.orders WHERE owner = $1 AND status = 'cancelling'
