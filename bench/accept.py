@@ -7,7 +7,7 @@ import argparse
 
 import uvloop
 
-from bench.engine import counts, engine, print_figures
+from bench.engine import counts, engine, print_figures, settings_in
 from bench.load import Load, market_orders, run
 
 WARM_UP_ORDERS = 3_000
@@ -26,8 +26,9 @@ def main() -> None:
     arguments.add_argument("--orders", type=int, default=60_000)
     arguments.add_argument("--clients", type=int, default=64)
     arguments.add_argument("--store", choices=("postgresql", "redis", "none"), default="postgresql")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = arguments.parse_args()
-    settings = {"FAIRLEAD_MAX_WAITING_ORDERS": "10000000"}
+    settings = {"FAIRLEAD_MAX_WAITING_ORDERS": "10000000", **settings_in(asked.set)}
     with engine("api", asked.store, settings) as running:
         cpu = running.process.cpu_s()
         load = uvloop.run(measure(running.port, asked.orders, asked.clients))

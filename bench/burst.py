@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench.engine import STORES, Engine, counts, engine, get, print_figures
+from bench.engine import STORES, Engine, counts, engine, get, print_figures, settings_in
 from bench.live import open_socket
 from bench.load import Load, market_orders, quantiles_ms, run
 
@@ -116,7 +116,7 @@ def main() -> None:
     arguments.add_argument("--poll", action="store_true", help="ask for counts instead of a stream")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = arguments.parse_args()
-    settings = dict(setting.split("=", 1) for setting in asked.set)
+    settings = settings_in(asked.set)
     with engine("serve", asked.store, settings) as running:
         measure = polled if asked.poll else followed
         before = running.process.cpu_s()

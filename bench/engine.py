@@ -1,6 +1,5 @@
 """What every measurement needs: a fairlead and a database of its own, and the machine's facts."""
 
-import asyncio
 import contextlib
 import importlib.metadata
 import json
@@ -155,14 +154,26 @@ def engine(
             where["REDIS_URL"] = stack.enter_context(servers.start_redis(own=True)).url
         fsync_ms = measure_fsync(database)
         # As the installed command does it, with this interpreter.
-        fairlead = ["-c", "from fairlead.cli import main; main()"]
-        commands = [[*fairlead, name] for name in (command, *also)]
-        environment, cwd = {**told, **where}, folder
         if store == "none":
-            commands, environment, cwd = [trivial_server(port)], {}, REPOSITORY
-        process, *_ = [stack.enter_context(Process(c, environment, cwd)) for c in commands]
-        wait_until_ready(process, port)
+            process = stack.enter_context(Process(trivial_server(port), {}, REPOSITORY))
+        else:
+            names = [command, *also]
+            if command != "serve":
+                # Processes that share a chain find it at a node.
+                where["FAIRLEAD_NODE_PORT"] = str(node_port := free_port())
+                stack.enter_context(Process(fairlead("node"), {**told, **where}, folder))
+                wait_until_open(node_port)
+            process, *_ = [
+                stack.enter_context(Process(fairlead(name), {**told, **where}, folder))
+                for name in names
+            ]
+        wait_until_ready(process, port, with_workers=command == "serve" or "worker" in also)
         yield Engine(process, port, store, told, fsync_ms)
+
+
+def settings_in(options: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE options as variables."""
+    return dict(option.split("=", 1) for option in options)
 
 
 def trivial_server(port: int) -> list[str]:
@@ -170,16 +181,31 @@ def trivial_server(port: int) -> list[str]:
     return ["-m", "uvicorn", "bench.trivial:app", f"--port={port}", "--log-level=warning"]
 
 
-def wait_until_ready(process: Process, port: int) -> None:
-    """Returns once `GET /ready` is answered 200."""
+def fairlead(name: str) -> list[str]:
+    """What Python is told to run a command of fairlead, as the installed script does it."""
+    return ["-c", "from fairlead.cli import main; main()", name]
+
+
+def wait_until_ready(process: Process, port: int, *, with_workers: bool) -> None:
+    """Returns once `GET /ready` finds no fault, but for the workers where there are none."""
     deadline = time.monotonic() + START_TIMEOUT_S
     answer = b""
-    while not answer.startswith(b"HTTP/1.1 200"):
+    while not _is_ready(answer, with_workers):
         if process.has_ended or time.monotonic() > deadline:
             raise RuntimeError(f"the engine is not ready: {answer[-2_000:]!r}\n{process.log()}")
         with contextlib.suppress(OSError):
             answer = get(port, "/ready")
         time.sleep(0.05)
+
+
+def _is_ready(answer: bytes, with_workers: bool) -> bool:
+    if answer.startswith(b"HTTP/1.1 200"):
+        return True
+    body = answer.partition(b"\r\n\r\n")[2]
+    if with_workers or not body:
+        return False
+    checks: dict[str, str] = json.loads(body).get("checks", {})
+    return bool(checks) and all(v == "ok" for name, v in checks.items() if name != "workers")
 
 
 def get(port: int, path: str) -> bytes:
@@ -200,17 +226,17 @@ def counts(port: int) -> dict[str, int]:
     return {name: value for name, value in answer.items() if isinstance(value, int)}
 
 
-async def wait_until_open(port: int, timeout_s: float = 20.0) -> None:
+def wait_until_open(port: int) -> None:
     """Returns once something listens on the port."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(HOST, port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline, f"nothing listens on port {port}"
+            time.sleep(0.05)
+        else:
+            return
 
 
 def free_port() -> int:

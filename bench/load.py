@@ -16,15 +16,7 @@ import msgspec
 import uvloop
 from solders.pubkey import Pubkey
 
-from bench.engine import (
-    HOST,
-    REPOSITORY,
-    Process,
-    free_port,
-    print_figures,
-    trivial_server,
-    wait_until_open,
-)
+from bench.engine import HOST, engine, print_figures
 
 EXECUTE_PATH = "/api/orders/execute"
 # Answers longer than this are no answers to an order.
@@ -263,9 +255,8 @@ class PacedConnection(asyncio.Protocol):
 
 
 async def measure_itself() -> dict[str, object]:
-    port = free_port()
-    with Process(trivial_server(port), {}, cwd=REPOSITORY):
-        await wait_until_open(port)
+    with engine("", "none", {}) as running:
+        port = running.port
         await run(port, market_orders(port, 2_000), connections=64, timeout_s=30)
         load = await run(port, market_orders(port, 30_000), connections=64, timeout_s=60)
     return {"what": "the load client against a server that does nothing", **load.figures()}

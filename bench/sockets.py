@@ -9,7 +9,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench.engine import Engine, allow_open_files, engine, print_figures
+from bench.engine import Engine, allow_open_files, engine, print_figures, settings_in
 from bench.live import LiveSocket, open_socket
 from bench.load import market_orders, run
 
@@ -113,9 +113,10 @@ def main() -> None:
     arguments.add_argument("--idle", type=int, default=10_000)
     arguments.add_argument("--listeners", type=int, default=5_000)
     arguments.add_argument("--store", choices=("postgresql", "redis", "none"), default="postgresql")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = arguments.parse_args()
     allowed = allow_open_files(max(asked.idle, asked.listeners) + OTHER_FILES) - OTHER_FILES
-    with engine("api", asked.store, {}) as running:
+    with engine("api", asked.store, settings_in(asked.set)) as running:
         at_rest = uvloop.run(idle(running, min(asked.idle, allowed)))
         fan_out = uvloop.run(one_event(running, min(asked.listeners, allowed)))
         print_figures(

@@ -12,7 +12,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench.engine import STORES, Engine, counts, engine, print_figures
+from bench.engine import STORES, Engine, counts, engine, print_figures, settings_in
 from bench.live import open_socket, order_id
 from bench.load import Paced, market_orders, quantiles_ms
 
@@ -100,7 +100,7 @@ def main() -> None:
     arguments.add_argument("--split", action="store_true", help="an API process and a worker")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = arguments.parse_args()
-    settings = dict(setting.split("=", 1) for setting in asked.set)
+    settings = settings_in(asked.set)
     with started(asked.store, asked.split, settings) as running:
         measured = uvloop.run(measure(running.port, asked.per_second, asked.seconds))
         print_figures(
