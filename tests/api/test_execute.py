@@ -343,9 +343,22 @@ async def test_too_much_waiting_is_503_and_replays_go_on():
 
 class Later(SystemClock):
     offset_ms = 0
+    elapsed_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.elapsed_s
 
     def now_ms(self) -> int:
         return super().now_ms() + self.offset_ms
+
+
+async def test_orders_that_were_claimed_meanwhile_do_not_wait():
+    clock = Later()
+    async with world(ApiSettings(max_waiting=2, poll_s=60), clock=clock) as here:
+        for _ in range(10):
+            await here.accepted()
+            await here.claimed()
+            clock.elapsed_s += 1
 
 
 async def test_a_key_is_replayed_after_the_expiry_passed():

@@ -111,7 +111,8 @@ class Execute:
         key: str | None,
         hashed: bytes,
     ) -> tuple[Accepted, OrderTerms]:
-        self._gate.check_order()
+        if not self._gate.is_open:
+            await self._gate.check()
         now_ms = self._clock.now_ms()
         try:
             wallet = self._wallet

@@ -9,6 +9,8 @@ from fairlead.api.problems import Refusal
 from fairlead.errors import FairleadError, Overloaded
 
 RETRY_AFTER_S = 1
+LOOK_AGAIN_S = 0.05
+"""While the bound seems reached, how old a count may be that an order is refused by."""
 
 
 class Gate:
@@ -22,6 +24,7 @@ class Gate:
         self._max_sockets = settings.max_sockets
         self._poll_s = settings.poll_s
         self._task: asyncio.Task[None] | None = None
+        self._looked_at = 0.0
         # As last read from the store, and accepted here since.
         self.waiting = 0
         self.draining = False
@@ -37,10 +40,19 @@ class Gate:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def check_order(self) -> None:
-        """`Overloaded` or a refusal when no new order may come in."""
+    @property
+    def is_open(self) -> bool:
+        """Whether a new order may come in, as far as is known without asking."""
+        return self.waiting < self._max_waiting and not self.draining
+
+    async def check(self) -> None:
+        """`Overloaded` or a refusal when it may not, after another look at the queue."""
         if self.draining:
             raise Refusal("draining", headers={"retry-after": str(RETRY_AFTER_S)})
+        # What was claimed since the last look is not counted off here, so look before refusing.
+        now = self._clock.monotonic()
+        if now - self._looked_at >= LOOK_AGAIN_S:
+            await self._look()
         if self.waiting >= self._max_waiting:
             raise Overloaded(self.waiting, RETRY_AFTER_S)
 
@@ -60,6 +72,7 @@ class Gate:
             self._open_sockets.dec()
 
     async def _look(self) -> None:
+        self._looked_at = self._clock.monotonic()
         self.waiting = (await self._store.queue(self._clock.now_ms())).waiting
 
     async def _look_forever(self) -> None:

@@ -37,6 +37,10 @@ class HttpConnection(HttpToolsProtocol):
         self._first_timer.cancel()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        self._first_timer.cancel()
+        super().handle_websocket_upgrade()
+
     def _silent(self) -> None:
         if self._is_new:
             self.transport.close()
