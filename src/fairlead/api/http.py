@@ -124,7 +124,7 @@ def _rest(orders: OrdersHttp, market: MarketHttp, pages: Pages) -> Starlette:
     order = "/api/orders/{order_id}"
     app = Starlette(
         routes=[
-            Route("/api/orders", orders.list_or_nothing),
+            Route("/api/orders", orders.listed),
             Route(EXECUTE_PATH, _execute_otherwise, methods=_ALL),
             Route("/api/orders/ws", _speaks_websocket),
             Route(order, orders.one, methods=["GET", "DELETE"]),

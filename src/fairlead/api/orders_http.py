@@ -44,7 +44,7 @@ class OrdersHttp:
         self._streams = streams
         self._live = live
 
-    async def list_or_nothing(self, request: Request) -> Response:
+    async def listed(self, request: Request) -> Response:
         """GET /api/orders."""
         query = query_of(request.scope, _LIST)
         principal = self._access.principal(headers_of(request.scope))

@@ -16,10 +16,10 @@ from fairlead.api.dependencies import ApiDependencies
 from fairlead.api.frames import Batch, Wire, sse_event
 from fairlead.api.gate import Gate
 from fairlead.api.outlets import Outlet, QueueOutlet, SocketOutlet
-from fairlead.api.problems import problem_answer, problem_of
+from fairlead.api.problems import Refusal, problem_answer, problem_of
 from fairlead.api.queries import Query, integer, number_form, order_id_of, query_of
 from fairlead.api.subscriptions import Streams
-from fairlead.errors import FairleadError, OrderNotFound
+from fairlead.errors import FairleadError
 from fairlead.orders.model import NumberForm, Order
 
 UNKNOWN_ORDER = 4404
@@ -67,7 +67,7 @@ class LiveStreams:
             try:
                 principal = self._access.stream_principal(headers_of(scope))
                 if not is_stream_path(scope["path"]):
-                    raise OrderNotFound(scope["path"])
+                    raise Refusal("not_found")
                 held.enter_context(self._gate.socket())
             except FairleadError as error:
                 await _refuse(error, scope, send)
