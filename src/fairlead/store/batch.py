@@ -116,8 +116,10 @@ class Batcher:
         except Lost as error:
             self._again(writes, error)
         except Unavailable as error:
-            for write in writes:
+            # Those that wait are told at once too: each flush would find it out anew, slowly.
+            for write in (*writes, *self._queue):
                 _fail(write, error if not write.uncertain else _unknown(error))
+            self._queue.clear()
         except BaseException as error:
             # A bug, or the task was cancelled in the middle: the waiters must not wait for ever.
             for write in writes:

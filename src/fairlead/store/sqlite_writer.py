@@ -254,8 +254,8 @@ class SqliteFlush:
     def _release(self, release: Release) -> tuple[str, ...]:
         gone = []
         for owner, lease_until_ms in release.workers:
-            removed = self._execute(self._queries["remove_worker"], (owner, lease_until_ms))
-            if lease_until_ms is not None and removed.rowcount == 0:
+            self._execute(self._queries["remove_worker"], (owner, lease_until_ms))
+            if self._execute(self._queries["is_worker"], (owner,)).fetchone():
                 continue  # it has renewed its lease meanwhile
             gone.append(owner)
             for row in self._execute(self._queries["owned_by"], (owner,)).fetchall():

@@ -32,7 +32,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 class Release(msgspec.Struct, frozen=True, gc=False):
     """Workers that are gone: their rows are deleted and their orders freed."""
 
-    # With the lease they were seen with: one renewed since is alive. None: at its own wish.
+    # With the lease they were seen with: one renewed since is alive. -1: none was seen. None:
+    # whatever it is, at the worker's own wish.
     workers: tuple[tuple[str, int | None], ...]
     now_ms: int
 

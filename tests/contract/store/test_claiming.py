@@ -151,6 +151,15 @@ async def test_a_lease_that_ran_out_frees_the_orders(store: Any) -> None:
     assert 1 == again.order.round
 
 
+async def test_what_a_dead_worker_claims_unaware_is_freed_too(store: Any) -> None:
+    await store.accept(new_order())
+    await store.register_worker("w", LEASE_MS)
+    assert ("w",) == await store.release_dead_workers(LEASE_MS)
+    assert 1 == len(await store.claim("w", 1, LEASE_MS))
+    assert ("w",) == await store.release_dead_workers(LEASE_MS)
+    assert 1 == len(await store.claim("v", 1, LEASE_MS))
+
+
 async def test_building_goes_back_to_routing(store: Any) -> None:
     await store.accept(new_order())
     (claimed,) = await store.claim("w", 1, T0_MS)

@@ -401,7 +401,7 @@ BEGIN
     FOREACH release IN ARRAY releases LOOP
         DELETE FROM fairlead.workers w WHERE w.owner = release.owner
             AND (release.lease_until_ms IS NULL OR w.lease_until_ms = release.lease_until_ms);
-        IF FOUND OR release.lease_until_ms IS NULL THEN
+        IF NOT EXISTS (SELECT FROM fairlead.workers w WHERE w.owner = release.owner) THEN
             gone := gone || release;
             freed := freed || fairlead.free_orders(release.owner, release.now_ms);
         END IF;

@@ -1,6 +1,7 @@
 -- name: dead_workers
--- The lease ran out; or the session is gone, unless it went with the server it was on. 24,940 is the
--- class of the workers' advisory locks.
+-- The lease ran out; or the session is gone, unless it went with the server it was on; or orders have an
+-- owner that is not registered: it was declared dead, and claimed before it learnt so. 24,940 is the class
+-- of the workers' advisory locks.
 SELECT owner, lease_until_ms FROM fairlead.workers w
 WHERE lease_until_ms <= $1
     OR (
@@ -12,6 +13,10 @@ WHERE lease_until_ms <= $1
                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         )
     )
+UNION ALL
+SELECT DISTINCT o.owner, -1 FROM fairlead.orders o
+WHERE o.owner IS NOT NULL
+    AND NOT EXISTS (SELECT FROM fairlead.workers w WHERE w.owner = o.owner)
 ORDER BY owner;
 
 -- name: hold_session
