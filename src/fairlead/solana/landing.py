@@ -6,6 +6,8 @@ be signed only
 when this one is proven dead or finalized with an error (rule 17 a, b).
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from fairlead.orders.model import Attempt, AttemptState
@@ -48,6 +50,35 @@ class Progress(msgspec.Struct, gc=False):
     status: SignatureStatus | None = None
     # Newest block height seen at `confirmed`: for liveness, proves nothing.
     confirmed_height: int = 0
+    # Newest block height seen at `finalized` while it proved nothing yet.
+    finalized_height: int = 0
+    # When an answer last brought the end nearer.
+    learnt_ms: int | None = None
+    # Asked for the logs of its failure in vain so often.
+    log_asks: int = 0
+
+    def learn(
+        self,
+        attempt: Attempt,
+        now_ms: int,
+        max_blockhash_window: int,
+        status: SignatureStatus | None,
+        confirmed_height: int = 0,
+        finalized_height: int = 0,
+    ) -> None:
+        """Take over answers. A height is news until the attempt can be proven dead at it; from
+        then on only proof is."""
+        last = death_height(attempt, max_blockhash_window)
+        is_news = (
+            status != self.status
+            or self.confirmed_height < confirmed_height <= last
+            or self.finalized_height < finalized_height <= last
+        )
+        self.status = status
+        self.confirmed_height = max(self.confirmed_height, confirmed_height)
+        self.finalized_height = max(self.finalized_height, finalized_height)
+        if is_news:
+            self.learnt_ms = now_ms
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -120,6 +151,8 @@ class DeathEvidence(msgspec.Struct, frozen=True):
     before: EpochInfo
     # Rule 14: the latch at `finalized`, minContextSlot = before.slot. None: not asked or no latch.
     latch_present: bool | None = None
+    # Rule 10: the successful transactions that name a latch that is present.
+    latch_takers: tuple[str, ...] = ()
     # Rule 15: with searchTransactionHistory, asked after `before`.
     status: SignatureStatus | None = None
     status_asked: bool = False
@@ -127,8 +160,16 @@ class DeathEvidence(msgspec.Struct, frozen=True):
     first_available_block: int | None = None
 
 
-def judge(attempt: Attempt, evidence: DeathEvidence, max_blockhash_window: int) -> Settled | None:
-    """DEAD when proven, ERRORED when found so at finalized, None while nothing is proven."""
+def judge(
+    attempt: Attempt,
+    evidence: DeathEvidence,
+    max_blockhash_window: int,
+    own: Collection[str] = (),
+) -> Settled | None:
+    """DEAD when proven, ERRORED when found so at finalized, None while nothing is proven.
+
+    `own`: the signatures of all attempts of the order.
+    """
     if evidence.before.block_height < death_height(attempt, max_blockhash_window):
         return None
     if evidence.latch_present is False:
@@ -145,6 +186,11 @@ def judge(attempt: Attempt, evidence: DeathEvidence, max_blockhash_window: int) 
         or evidence.first_available_block is None
     ):
         return None
+    if evidence.latch_present:
+        # Somebody won. "Never heard of" this attempt contradicts that, unless a stranger is named.
+        takers = set(evidence.latch_takers)
+        if not takers or takers & {attempt.signature, *own}:
+            return None
     # Rule 15: height before status, an endpoint that did not go back, and a history that reaches
     # far enough.
     history_reaches = evidence.first_available_block <= attempt.blockhash_slot

@@ -10,7 +10,7 @@ from solders.signature import Signature
 from fairlead.errors import Unavailable
 from fairlead.orders import execution
 from fairlead.orders.execution import Failure
-from fairlead.orders.model import Attempt, Leg, Order
+from fairlead.orders.model import Attempt, AttemptState, Leg, Order
 from fairlead.ports import Blockhash
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
 from fairlead.solana import program_errors
@@ -45,7 +45,7 @@ async def attempt(bench: Workbench, work: Work, replaces: Attempt | None) -> Non
     """Make and store the next attempt of the order, or end the round with the reason."""
     order = work.order
     try:
-        made = await _make(bench, order, len(work.attempts) + 1)
+        made = await _make(bench, order, work.attempts)
     except Unavailable:
         now_ms = bench.now_ms()
         await bench.commit(work, execution.outage(order, now_ms, bench.settings.retry))
@@ -73,11 +73,14 @@ class Made(msgspec.Struct, frozen=True):
     attempt: Attempt
 
 
-async def _make(bench: Workbench, order: Order, number: int) -> Made | Failure | LatchTaken:
-    parts, terms = bench.parts, order.terms
+async def _make(
+    bench: Workbench, order: Order, earlier: tuple[Attempt, ...]
+) -> Made | Failure | LatchTaken:
+    parts, terms, number = bench.parts, order.terms, len(earlier) + 1
     token_in, token_out = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
     snapshot = await parts.pools.snapshot(token_in, token_out)
-    price = await _unit_price(bench, order, [pool.address for pool in snapshot.pools])
+    addresses = [pool.address for pool in snapshot.pools]
+    price = await _unit_price(bench, order, earlier, addresses)
     request = RouteRequest(
         token_in, token_out, terms.amount_in_atoms, terms.venues, terms.max_price_impact_bps
     )
@@ -110,12 +113,15 @@ async def _make(bench: Workbench, order: Order, number: int) -> Made | Failure |
     return Made(result, attempt)
 
 
-async def _unit_price(bench: Workbench, order: Order, pools: list[Pubkey]) -> int:
-    """The price per compute unit: what others lately paid, within our cap and the order's fee
-    cap."""
+async def _unit_price(
+    bench: Workbench, order: Order, earlier: tuple[Attempt, ...], pools: list[Pubkey]
+) -> int:
+    """The price per compute unit: what others lately paid, within our cap and what is left of the
+    order's fee cap (attempts that failed on chain have paid)."""
     settings = bench.settings
+    paid_lamports = sum(a.fee_lamports for a in earlier if a.state is not AttemptState.DEAD)
     paid = await bench.parts.chain.prioritization_fee(pools, settings.priority_fee_percentile)
-    room_lamports = max(order.terms.fee_cap_lamports - base_fee_lamports(1), 0)
+    room_lamports = max(order.terms.fee_cap_lamports - paid_lamports - base_fee_lamports(1), 0)
     affordable = room_lamports * 1_000_000 // MAX_COMPUTE_UNITS
     return min(paid, settings.max_compute_unit_price_micro_lamports, affordable)
 

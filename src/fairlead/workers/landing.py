@@ -30,48 +30,64 @@ from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.landing")
 
+MAX_LOG_ASKS = 50
+"""Times a finalized, failed transaction is asked for before it is judged without its logs: they may
+be gone for good from an endpoint of short history."""
+
 
 async def land(bench: Workbench, work: Work, attempt: Attempt, sending: bool) -> None:
     """Bring a stored attempt to `confirmed` or to its proven end, and store which."""
-    parts, policy = bench.parts, bench.settings.landing
+    policy = bench.settings.landing
     progress = work.progress_for(attempt)
     progress.sending = sending
-    heard_at_ms = bench.now_ms()
+    if progress.learnt_ms is None:
+        progress.learnt_ms = bench.elapsed_ms()
     while work.order.order_id not in bench.changed:
-        now_ms = bench.now_ms()
-        if _expired(work.order, now_ms, progress):
+        if _expired(work.order, bench.now_ms(), progress):
             # The core says what an expiry in flight means.
             return
+        # Paced by time that passes: the wall clock may be set.
+        elapsed_ms = bench.elapsed_ms()
+        why = "the chain's answers prove nothing yet"
         try:
-            step = next_step(attempt, progress, now_ms, policy)
-            match step:
-                case Confirmed(slot):
-                    if await _confirm(bench, work, attempt, slot):
-                        return
-                    progress.status = None
-                    await parts.clock.sleep(policy.poll_ms / 1000)
-                case Settled():
-                    await _settle(bench, work, attempt, step)
-                    return
-                case Wait(milliseconds, proof_only):
-                    if proof_only:
-                        work.place.release()
-                    await parts.chain.wait_for_signature(attempt.signature, milliseconds / 1000)
-                case Send() | Ask() | Prove():
-                    settled = await _perform(parts.chain, attempt, progress, step, now_ms, policy)
-                    heard_at_ms = now_ms
-                    if settled is not None:
-                        await _settle(bench, work, attempt, settled)
-                        return
+            if await _step(bench, work, attempt, progress, elapsed_ms):
+                return
         except Unavailable as error:
             if error.part != "chain":
                 raise
-            if now_ms - heard_at_ms >= policy.tell_unknown_after_ms:
-                # Unknown stays unknown, and visible (rule 18).
-                work.place.release()
-                heard_at_ms = now_ms
-                await bench.commit(work, execution.still_proving(work.order, str(error), now_ms))
+            why = str(error)
+            await bench.parts.clock.sleep(policy.poll_ms / 1000)
+        if elapsed_ms - progress.learnt_ms >= policy.tell_unknown_after_ms:
+            # Unknown stays unknown, and visible (rule 18).
+            work.place.release()
+            progress.learnt_ms = elapsed_ms
+            await bench.commit(work, execution.still_proving(work.order, why, bench.now_ms()))
+
+
+async def _step(
+    bench: Workbench, work: Work, attempt: Attempt, progress: Progress, elapsed_ms: int
+) -> bool:
+    """Perform the next step; True when the attempt's end, or its fill, is stored."""
+    parts, policy = bench.parts, bench.settings.landing
+    step = next_step(attempt, progress, elapsed_ms, policy)
+    match step:
+        case Confirmed(slot):
+            if await _confirm(bench, work, attempt, slot):
+                return True
+            progress.status = None
             await parts.clock.sleep(policy.poll_ms / 1000)
+            return False
+        case Settled():
+            return await _settle(bench, work, attempt, step)
+        case Wait(milliseconds, proof_only):
+            if proof_only:
+                work.place.release()
+            await parts.chain.wait_for_signature(attempt.signature, milliseconds / 1000)
+            return False
+        case Send() | Ask() | Prove():
+            own = tuple([each.signature for each in work.attempts])
+            settled = await _perform(parts.chain, attempt, progress, step, own, elapsed_ms, policy)
+            return settled is not None and await _settle(bench, work, attempt, settled)
 
 
 def _expired(order: Order, now_ms: int, progress: Progress) -> bool:
@@ -84,47 +100,61 @@ async def _perform(
     attempt: Attempt,
     progress: Progress,
     step: Send | Ask | Prove,
+    own: tuple[str, ...],
     now_ms: int,
     policy: LandingPolicy,
 ) -> Settled | None:
+    window = policy.max_blockhash_window
     match step:
         case Send():
-            # Whatever the answer: unknown, never failed (rule 8). Ask next.
+            # Whatever the answer: unknown, never failed (rule 8), and no news. Ask next.
             await chain.send(attempt.raw)
             progress.last_sent_ms, progress.sends = now_ms, progress.sends + 1
             progress.last_asked_ms = None
         case Ask():
             progress.last_asked_ms = now_ms
-            (progress.status,) = await chain.signature_statuses((attempt.signature,))
+            (status,) = await chain.signature_statuses((attempt.signature,))
             progress.asks += 1
+            progress.learn(attempt, now_ms, window, status)
             # The first answer mostly says it all; only later does the height matter.
-            if progress.status is None and progress.asks > 1:
-                info = await chain.epoch_info("confirmed")
-                progress.confirmed_height = max(progress.confirmed_height, info.block_height)
+            if status is None and progress.asks > 1:
+                height = (await chain.epoch_info("confirmed")).block_height
+                progress.learn(attempt, now_ms, window, status, confirmed_height=height)
         case Prove():
             progress.last_proof_ms = now_ms
-            return await _prove(chain, attempt, progress, policy.max_blockhash_window)
+            return await _prove(chain, attempt, progress, own, now_ms, window)
     return None
 
 
-async def _prove(chain: Chain, attempt: Attempt, progress: Progress, window: int) -> Settled | None:
+async def _prove(
+    chain: Chain,
+    attempt: Attempt,
+    progress: Progress,
+    own: tuple[str, ...],
+    now_ms: int,
+    window: int,
+) -> Settled | None:
     """Gather evidence in the order of rules 14 and 15; stop as soon as it is judged."""
     before = await chain.epoch_info("finalized")
+    progress.learn(attempt, now_ms, window, progress.status, finalized_height=before.block_height)
     if before.block_height < death_height(attempt, window):
         return None
     latch_present: bool | None = None
+    takers: tuple[str, ...] = ()
     if attempt.latch_address is not None:
         latch = Pubkey.from_string(attempt.latch_address)
         read = await chain.accounts((latch,), "finalized", min_context_slot=before.slot)
         latch_present = latch in read.accounts
         if not latch_present:
             return judge(attempt, DeathEvidence(before, latch_present=False), window)
+        found = await chain.signatures_for_address(latch)
+        takers = tuple([each.signature for each in found if each.error is None])
     (status,) = await chain.signature_statuses((attempt.signature,), search_history=True)
-    progress.status = status
+    progress.learn(attempt, now_ms, window, status)
     after = await chain.epoch_info("finalized")
     first = await chain.first_available_block()
-    evidence = DeathEvidence(before, latch_present, status, True, after, first)
-    return judge(attempt, evidence, window)
+    evidence = DeathEvidence(before, latch_present, takers, status, True, after, first)
+    return judge(attempt, evidence, window, own)
 
 
 async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) -> bool:
@@ -157,20 +187,28 @@ def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> t
     return fill.amount_in_atoms, fill.amount_out_atoms
 
 
-async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settled) -> None:
-    """Store a proven end that is not a fill."""
+async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settled) -> bool:
+    """Store a proven end that is not a fill; False while the endpoint does not show the failed
+    transaction, whose logs say why it failed."""
     parts, order = bench.parts, work.order
     if settled.state is AttemptState.DEAD:
         now_ms = bench.now_ms()
         await bench.commit(work, execution.attempt_died(order, attempt, now_ms))
-        return
+        return True
     assert settled.error is not None
     landed = await parts.chain.transaction(attempt.signature, "finalized")
+    progress = work.progress_for(attempt)
+    if landed is None and progress.log_asks < MAX_LOG_ASKS:
+        # It lags behind its own status. Without logs a moved price would look like a broken order.
+        progress.log_asks += 1
+        await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
+        return False
     failure = program_errors.failure_of(settled.error, landed.logs if landed else ())
     known = (AttemptSettled(attempt.signature, settled.state, settled.slot, settled.error),)
     now_ms, retry = bench.now_ms(), bench.settings.retry
     if failure.latch_taken:
         await bench.commit(work, execution.latch_taken(order, now_ms, retry, known))
-        return
+        return True
     why = Failure(failure.code, failure.reason, failure.error_class is ErrorClass.TERMINAL)
     await bench.commit(work, execution.round_failed(order, why, now_ms, retry, known))
+    return True

@@ -68,6 +68,8 @@ class Workbench:
         self.places = places
         self.settings = settings
         self.changed: set[str] = set()
+        # What is being driven, by order id.
+        self.in_hand: dict[str, Work] = {}
         # Errors nobody foresaw, for the metrics.
         self.bugs = 0
         self._owner = owner
@@ -75,6 +77,10 @@ class Workbench:
     def now_ms(self) -> int:
         """The wall clock, for liveness and for the times that events carry."""
         return self.parts.clock.now_ms()
+
+    def elapsed_ms(self) -> int:
+        """Time that passes and is never set, for pacing."""
+        return int(self.parts.clock.monotonic() * 1000)
 
     async def commit(self, work: Work, change: Change) -> None:
         """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
@@ -89,6 +95,7 @@ class Workbench:
         order = await self.parts.store.order(order_id)
         if order is None or order.owner != self._owner():
             return False
-        work.order = order
-        work.attempts = await self.parts.store.attempts(order_id)
+        # Together: a row with the attempts of another one would sign again.
+        attempts = await self.parts.store.attempts(order_id)
+        work.order, work.attempts = order, attempts
         return True

@@ -117,6 +117,28 @@ def test_a_present_latch_alone_proves_nothing() -> None:
     assert judge(LATCHED, DeathEvidence(before, latch_present=True), 150) is None
 
 
+def test_a_latch_that_an_own_attempt_or_nobody_took_contradicts_a_null_status() -> None:
+    for takers in ((), ("an earlier own",), (LATCHED.signature, "a stranger's")):
+        found = evidence(latch_present=True, latch_takers=takers)
+        assert judge(LATCHED, found, 150, own=("an earlier own",)) is None
+    found = evidence(latch_present=True, latch_takers=("a stranger's",))
+    assert Settled(AttemptState.DEAD) == judge(LATCHED, found, 150)
+
+
+def test_only_news_brings_the_end_nearer() -> None:
+    known = Progress(learnt_ms=0)
+    known.learn(BARE, 10, 150, None, confirmed_height=DEATH - 1)
+    assert known.learnt_ms == 10
+    known.learn(BARE, 20, 150, None, confirmed_height=DEATH - 1)
+    assert known.learnt_ms == 10
+    known.learn(BARE, 30, 150, None, confirmed_height=DEATH + 5, finalized_height=DEATH)
+    assert known.learnt_ms == 30
+    known.learn(BARE, 40, 150, None, confirmed_height=DEATH + 6, finalized_height=DEATH + 1)
+    assert known.learnt_ms == 30
+    known.learn(BARE, 50, 150, SignatureStatus(1, None, "processed"))
+    assert known.learnt_ms == 50
+
+
 @given(st.integers(150, 1_000), st.integers(0, 5_000))
 def test_nothing_is_dead_below_the_death_height(window: int, height: int) -> None:
     """Rule 13: a window that grew in flight must not fool us."""
