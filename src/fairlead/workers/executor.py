@@ -27,10 +27,13 @@ BUG_RETRY_S = 5.0
 async def drive(bench: Workbench, claimed: Claimed, place: Place) -> Work | None:
     """Work on an order until it awaits finality (the work comes back) or is no longer ours."""
     work = Work(claimed.order, claimed.attempts, place)
+    bench.in_hand[claimed.order.order_id] = work
     try:
         return await _drive(bench, work)
     finally:
         place.release()
+        if bench.in_hand.get(claimed.order.order_id) is work:
+            del bench.in_hand[claimed.order.order_id]
 
 
 async def _drive(bench: Workbench, work: Work) -> Work | None:
@@ -44,14 +47,22 @@ async def _drive(bench: Workbench, work: Work) -> Work | None:
             if isinstance(action, AwaitFinality):
                 return work
             await _perform(bench, work, action)
-        except (Fenced, WriteOutcomeUnknown, Unavailable, Overloaded) as error:
-            if not await _recover(bench, work, str(error)):
+        except Fenced:
+            if not await _recover(bench, work):
                 return None
-        except Exception as error:
+        except (WriteOutcomeUnknown, Unavailable, Overloaded) as error:
+            log.warning("store_waits", order_id=work.order.order_id, error=str(error))
+            # Not at once: a queue that is full empties only while nobody asks.
+            await bench.parts.clock.sleep(STORE_RETRY_S)
+            if not await _recover(bench, work):
+                return None
+        except Exception:
             bench.bugs += 1
             log.exception("order_error", order_id=work.order.order_id)
+            # Others must not wait behind an order that fails again and again.
+            work.place.release()
             await bench.parts.clock.sleep(BUG_RETRY_S)
-            if not await _recover(bench, work, type(error).__name__):
+            if not await _recover(bench, work):
                 return None
 
 
@@ -72,11 +83,16 @@ async def _perform(bench: Workbench, work: Work, action: Commit | FindRoute | La
             await landing.land(bench, work, attempt, sending)
 
 
-async def _recover(bench: Workbench, work: Work, error: str) -> bool:
+async def _recover(bench: Workbench, work: Work) -> bool:
     """After a write that was refused or whose outcome is unknown: believe only the store."""
     while True:
         try:
             return await bench.reload(work)
-        except Unavailable:
-            log.warning("store_unavailable", order_id=work.order.order_id, error=error)
+        except Unavailable as error:
+            log.warning("store_unavailable", order_id=work.order.order_id, error=str(error))
             await bench.parts.clock.sleep(STORE_RETRY_S)
+        except Exception:
+            # Nobody else would drive an order that this worker owns.
+            bench.bugs += 1
+            log.exception("order_error", order_id=work.order.order_id)
+            await bench.parts.clock.sleep(BUG_RETRY_S)

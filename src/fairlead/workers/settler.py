@@ -8,7 +8,7 @@ import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import execution
-from fairlead.orders.model import Attempt, AttemptState, Change
+from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus
 from fairlead.ports import SignatureStatus
 from fairlead.workers.landing import fill_amounts
 from fairlead.workers.work import Work, Workbench
@@ -49,6 +49,11 @@ class Settler:
         self._waiting.pop(order_id, None)
         self._missing.pop(order_id, None)
 
+    def _forget(self, work: Work) -> None:
+        """Forget this work; not what was added for the same order since."""
+        if self._waiting.get(work.order.order_id) is work:
+            self.drop(work.order.order_id)
+
     def clear(self) -> None:
         """Forget everything: the worker was declared dead, or stops."""
         self._waiting.clear()
@@ -76,27 +81,30 @@ class Settler:
         due = [
             work
             for work in self._waiting.values()
-            if fork_check or (_live(work).slot or 0) <= finalized.slot
+            if fork_check or (_attempt(work).slot or 0) <= finalized.slot
         ]
         for chunk in _chunks(due, STATUSES_PER_QUESTION):
             await self._ask(chunk, finalized.slot)
 
     async def _ask(self, chunk: list[Work], finalized_slot: int) -> None:
         chain = self._bench.parts.chain
-        signatures = [_live(work).signature for work in chunk]
+        signatures = [_attempt(work).signature for work in chunk]
         statuses = await chain.signature_statuses(signatures)
         settle = [
             self._settle(work, status, finalized_slot)
             for work, status in zip(chunk, statuses, strict=True)
         ]
-        for result in await asyncio.gather(*settle, return_exceptions=True):
-            if isinstance(result, BaseException) and not isinstance(result, Unavailable):
-                raise result
+        results = await asyncio.gather(*settle, return_exceptions=True)
+        for work, result in zip(chunk, results, strict=True):
+            if isinstance(result, Exception) and not isinstance(result, Unavailable):
+                # One order's trouble must not keep the others from their end.
+                self._bench.bugs += 1
+                log.error("settler_error", order_id=work.order.order_id, exc_info=result)
 
     async def _settle(
         self, work: Work, status: SignatureStatus | None, finalized_slot: int
     ) -> None:
-        order_id, attempt = work.order.order_id, _live(work)
+        order_id, attempt = work.order.order_id, _attempt(work)
         if status is not None and status.error is None:
             self._missing.pop(order_id, None)
             if status.commitment == "finalized":
@@ -126,29 +134,36 @@ class Settler:
             work.order, attempt, in_atoms, out_atoms, landed.slot, parts.clock.now_ms()
         )
         if await self._commit(work, change):
-            self.drop(work.order.order_id)
+            self._forget(work)
 
     async def _lost(self, work: Work) -> None:
         """A fork took it (rule 19): back to landing with the same bytes."""
         change = execution.dropped(work.order, self._bench.now_ms())
         if await self._commit(work, change):
-            self.drop(work.order.order_id)
+            self._forget(work)
             self._land_again(work)
 
     async def _commit(self, work: Work, change: Change) -> bool:
         try:
             await self._bench.commit(work, change)
         except (Fenced, WriteOutcomeUnknown):
-            if not await self._bench.reload(work) or work.order.finalized_at_ms is not None:
-                self.drop(work.order.order_id)
+            if not await self._bench.reload(work):
+                self._forget(work)
+            elif work.order.status is not OrderStatus.CONFIRMED:
+                # What was said to be unknown was written: a fork had dropped it.
+                self._forget(work)
+                self._land_again(work)
             return False
         except Overloaded:
             return False
         return True
 
 
-def _live(work: Work) -> Attempt:
-    return next(a for a in work.attempts if a.state is AttemptState.LIVE)
+def _attempt(work: Work) -> Attempt:
+    """The attempt that is confirmed: the last one."""
+    attempt = work.attempts[-1]
+    assert attempt.state is AttemptState.LIVE
+    return attempt
 
 
 def _chunks(works: list[Work], size: int) -> Iterator[list[Work]]:

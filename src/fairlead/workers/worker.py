@@ -8,12 +8,13 @@ whose worker died is adopted and driven on from what is stored.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import structlog
 
 from fairlead.errors import FairleadError
-from fairlead.orders.model import Claimed
+from fairlead.orders.model import Claimed, OrderStatus
 from fairlead.orders.model import EventType as E
 from fairlead.ports import Bus, Committed, Signal
 from fairlead.workers import executor
@@ -60,6 +61,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._driving: dict[str, asyncio.Task[None]] = {}
+        # Names under which we were declared dead, and may yet own what a late claim took.
+        self._former: list[str] = []
 
     @property
     def driving(self) -> int:
@@ -115,8 +118,10 @@ class Worker:
             await self.places.freed.wait()
             return
         self._wake.clear()
-        asked = self.places.free
-        claimed = await self._parts.store.claim(self.owner, asked, self.bench.now_ms())
+        owner, asked = self.owner, self.places.free
+        claimed = await self._parts.store.claim(owner, asked, self.bench.now_ms())
+        if not self._is_still(owner):
+            return
         for each in claimed:
             # A regained place may have been taken meanwhile: then this one waits for the next.
             place = self.places.take() if self.places.free else Place(None)
@@ -136,28 +141,35 @@ class Worker:
 
     async def _renew_once(self) -> None:
         await self._parts.clock.sleep(self.settings.heartbeat_ms / 1000)
-        until_ms = self.bench.now_ms() + self.settings.lease_ms
-        if not await self._parts.store.renew_lease(self.owner, until_ms):
-            log.warning("declared_dead", owner=self.owner)
-            await self._drop_everything()
-            await self._register()
+        owner, until_ms = self.owner, self.bench.now_ms() + self.settings.lease_ms
+        if not await self._parts.store.renew_lease(owner, until_ms):
+            await self._begin_anew(owner)
 
     async def _watch_once(self) -> None:
         """Free what dead workers held, adopt orphans, hear of cancels that other processes
         wrote."""
+        await self._release_former()
+        owner = self.owner
         dead = await self._parts.store.release_dead_workers(self.bench.now_ms())
+        if owner in dead:
+            # This process was held up so long that it found itself dead.
+            await self._begin_anew(owner)
         if dead:
             log.warning("took_over", workers=dead)
             self._wake.set()
         await self._adopt()
         for order_id in await self._parts.store.cancelling(self.owner):
-            if order_id in self._driving:
+            work = self.bench.in_hand.get(order_id)
+            if work is not None and work.order.status is not OrderStatus.CANCELLING:
                 self._notice(order_id)
         await self._parts.clock.sleep(self.settings.watch_ms / 1000)
 
     async def _adopt(self) -> None:
         while not self._stopping.is_set():
-            orphans = await self._parts.store.adopt(self.owner, ADOPT_BATCH, self.bench.now_ms())
+            owner = self.owner
+            orphans = await self._parts.store.adopt(owner, ADOPT_BATCH, self.bench.now_ms())
+            if not self._is_still(owner):
+                return
             for orphan in orphans:
                 self._start(orphan, Place(None))
             if len(orphans) < ADOPT_BATCH:
@@ -167,20 +179,34 @@ class Worker:
 
     def _start(self, claimed: Claimed, place: Place) -> None:
         order_id = claimed.order.order_id
-        assert order_id not in self._driving, "an order is driven by one task"
         self.settler.drop(order_id)
-        task = asyncio.get_running_loop().create_task(self._drive(claimed, place))
+        # We may lose an order and get it back before the task that had it has learnt of it.
+        earlier = self._driving.get(order_id)
+        if earlier is not None:
+            earlier.cancel()
+        task = asyncio.get_running_loop().create_task(self._drive(claimed, place, earlier))
         self._driving[order_id] = task
+        task.add_done_callback(partial(self._driven, order_id, place))
 
-    async def _drive(self, claimed: Claimed, place: Place) -> None:
-        order_id = claimed.order.order_id
-        try:
-            work = await executor.drive(self.bench, claimed, place)
-            if work is not None:
-                self.settler.add(work)
-        finally:
-            self._driving.pop(order_id, None)
+    async def _drive(
+        self, claimed: Claimed, place: Place, earlier: "asyncio.Task[None] | None"
+    ) -> None:
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        work = await executor.drive(self.bench, claimed, place)
+        if work is not None:
+            self.settler.add(work)
+
+    def _driven(self, order_id: str, place: Place, task: "asyncio.Task[None]") -> None:
+        """A callback, not a `finally`: a task cancelled before its first step runs none of its
+        own."""
+        place.release()
+        if self._driving.get(order_id) is task:
+            del self._driving[order_id]
             self.bench.changed.discard(order_id)
+        if not task.cancelled() and task.exception() is not None:
+            self.bench.bugs += 1
+            log.error("order_task_died", order_id=order_id, exc_info=task.exception())
 
     def _land_again(self, work: Work) -> None:
         self._start(Claimed(work.order, work.attempts), Place(None))
@@ -202,9 +228,33 @@ class Worker:
     # --- beginning and end ---
 
     async def _register(self) -> None:
-        self.owner = self._parts.clock.new_id()
         until_ms = self.bench.now_ms() + self.settings.lease_ms
         await self._parts.store.register_worker(self.owner, until_ms)
+
+    async def _begin_anew(self, owner: str) -> None:
+        """Others take over what this worker had; it goes on under another name."""
+        if owner != self.owner:
+            return
+        log.warning("declared_dead", owner=owner)
+        await self._drop_everything()
+        if owner == self.owner:
+            self._former.append(owner)
+            self.owner = self._parts.clock.new_id()
+        await self._register()
+
+    def _is_still(self, owner: str) -> bool:
+        """Whether what was taken under this name is ours. Otherwise nobody would ever free it: the
+        name is no longer among the workers."""
+        if owner == self.owner:
+            return True
+        self._former.append(owner)
+        return False
+
+    async def _release_former(self) -> None:
+        while self._former:
+            name = self._former[0]
+            await self._parts.store.release_worker(name, self.bench.now_ms())
+            self._former.remove(name)
 
     async def _finish(self) -> None:
         """Let what holds a place come to `confirmed`, within the grace."""
@@ -226,6 +276,7 @@ class Worker:
     async def _hand_over(self) -> None:
         await self._drop_everything()
         try:
+            await self._release_former()
             await self._parts.store.release_worker(self.owner, self.bench.now_ms())
         except FairleadError as error:
             # The lease will run out, and others take over then.
