@@ -1,0 +1,172 @@
+"""What must hold in every world, read from the ledger and the store and not from the code."""
+
+from collections import Counter
+
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState, rent_minimum
+from fairlead.ledger.blocks import TransactionRecord
+from fairlead.ledger.message import CompiledInstruction, Message, parse_transaction
+from fairlead.ledger.programs.associated_token import associated_address
+from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, NATIVE_MINT, TOKEN_PROGRAM, amount_of
+from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
+from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
+from fairlead.orders import lifecycle
+from fairlead.orders.model import Attempt, AttemptState, Order, OrderStatus
+from tests.workers.world import Sent, World
+
+_CREATE_WITH_SEED = (3).to_bytes(4, "little")
+_SOL_MINT = str(Pubkey.from_bytes(NATIVE_MINT))
+
+
+def watch(world: World) -> None:
+    """Hold every send, before it leaves, to the rules of writing ahead and of signing again."""
+    known: set[str] = set()
+
+    async def look(sent: Sent) -> None:
+        rows = world.store._rows(
+            "SELECT order_id, raw FROM attempts WHERE signature = ?", sent.signature
+        )
+        assert rows, f"{sent.signature} leaves and is not stored (rule 3)"
+        ((order_id, raw),) = rows
+        assert raw == sent.raw, "bytes that are not the stored ones (rule 7)"
+        if sent.signature not in known:
+            known.add(sent.signature)
+            for other in await world.attempts(order_id):
+                if other.signature != sent.signature:
+                    _check_over(world, other)
+
+    world.on_send.append(look)
+
+
+def _check_over(world: World, attempt: Attempt) -> None:
+    """Rule 17: nothing of this attempt can succeed any more, says the ledger itself."""
+    assert attempt.state in (AttemptState.DEAD, AttemptState.ERRORED), attempt
+    found = world.status_of(attempt.signature)
+    if found is not None:
+        assert found == ("finalized", False), f"signed again while {found}"
+        return
+    height = world.info("finalized").block_height
+    assert height > attempt.last_valid_block_height, "signed again while it might still land"
+
+
+async def check_books(world: World) -> None:
+    """Wait for every order's end; then compare ledger and store."""
+    orders = await world.ends(*world.orders)
+    landed = _landed(world)
+    attempts = {order.order_id: await world.attempts(order.order_id) for order in orders}
+    stored = {a.signature for each in attempts.values() for a in each}
+    strangers = set(landed) - stored - world.strangers
+    assert not strangers, "the ledger holds transactions that no order knows"
+    for order in orders:
+        await _check_order(world, order, attempts[order.order_id], landed)
+    await _check_counts(world, orders)
+    _check_value(world)
+    for wallet in {order.terms.wallet for order in orders}:
+        reserved = await world.store.reserved(wallet)
+        assert not any(reserved.values()), f"funds of ended orders are still held: {reserved}"
+        _check_wallet(world, wallet, orders, landed)
+    bugs = [process.worker.bench.bugs for process in world.processes]
+    assert not any(bugs), f"errors nobody foresaw: {bugs}"
+
+
+def _landed(world: World) -> dict[str, TransactionRecord]:
+    found: dict[str, TransactionRecord] = {}
+    for block in world.paper.bank.blocks_backwards("processed"):
+        for record in block.records:
+            signature = str(Signature.from_bytes(record.signature))
+            assert signature not in found, "a transaction is on the ledger twice"
+            found[signature] = record
+    return found
+
+
+async def _check_order(
+    world: World, order: Order, attempts: tuple[Attempt, ...], landed: dict[str, TransactionRecord]
+) -> None:
+    assert order.owner is None
+    await _check_history(world, order)
+    won = [a for a in attempts if a.signature in landed and landed[a.signature].err is None]
+    if order.status is OrderStatus.CONFIRMED:
+        assert len(won) == 1, f"{order.order_id} is confirmed and {len(won)} swaps succeeded"
+        assert won[0].state is AttemptState.SUCCEEDED
+        assert order.signature == won[0].signature
+        assert order.amount_out_atoms is not None
+        assert order.minimum_out_atoms is not None
+        assert order.amount_out_atoms >= won[0].minimum_out_atoms
+    else:
+        assert not won, f"{order.order_id} is {order.status} and a swap succeeded"
+        assert order.amount_out_atoms is None
+    for attempt in attempts:
+        assert attempt.minimum_out_atoms >= (order.minimum_out_atoms or 0), "rule 6"
+        if attempt not in won:
+            _check_over(world, attempt)
+
+
+async def _check_history(world: World, order: Order) -> None:
+    events = await world.store.events(order.order_id, 0, 1_000)
+    assert list(range(1, len(events) + 1)) == [event.sequence for event in events]
+    status = None
+    for event in events:
+        assert event.status is lifecycle.status_after(status, event.type)
+        status = event.status
+    assert status is order.status
+    assert [event.sequence for event in events if lifecycle.is_last(event.type)] == [len(events)]
+    # A message heard in the process is one of the store's, each once.
+    heard = [e.sequence for e in world.events if e.order_id == order.order_id]
+    assert list(range(1, len(events) + 1)) == heard
+
+
+async def _check_counts(world: World, orders: list[Order]) -> None:
+    counts = await world.store.counts("local")
+    assert dict(Counter(order.status for order in orders)) == counts.by_status
+
+
+def _check_value(world: World) -> None:
+    """Tokens are neither made nor lost: the accounts of a mint hold its supply."""
+    held: Counter[bytes] = Counter()
+    states = dict(world.paper.bank.program_accounts(TOKEN_PROGRAM, data_size=ACCOUNT_SIZE))
+    for state in states.values():
+        held[state.data[:32]] += amount_of(state.data)
+    for token in TOKENS:
+        if token is not SOL:
+            mint = _state(world, token.mint)
+            assert int.from_bytes(mint.data[36:44], "little") == held[token.mint], token.symbol
+
+
+def _check_wallet(
+    world: World, wallet: str, orders: list[Order], landed: dict[str, TransactionRecord]
+) -> None:
+    """The wallet has what it was given, and what the orders say was exchanged, less fees."""
+    address = bytes(Pubkey.from_string(wallet))
+    gained: Counter[str] = Counter()
+    for order in orders:
+        if order.terms.wallet == wallet and order.amount_out_atoms is not None:
+            gained[order.terms.token_in] -= order.terms.amount_in_atoms
+            gained[order.terms.token_out] += order.amount_out_atoms
+    for record in landed.values():
+        message = parse_transaction(record.raw).message
+        if message.keys[0] == address:
+            latches = sum(_is_latch(message, each) for each in message.instructions)
+            # A failed transaction leaves no latch: its rent came back with the rest.
+            gained[_SOL_MINT] -= rent_minimum(0) * latches if record.err is None else 0
+            gained[_SOL_MINT] -= record.fee_lamports
+    assert FUND_LAMPORTS + gained[_SOL_MINT] == _state(world, address).lamports
+    for token in TOKENS:
+        if token is not SOL:
+            held = amount_of(_state(world, associated_address(address, token.mint)).data)
+            mint = str(Pubkey.from_bytes(token.mint))
+            assert atoms_worth(token, FUND_DOLLARS) + gained[mint] == held, token.symbol
+
+
+def _is_latch(message: Message, instruction: CompiledInstruction) -> bool:
+    """Whether it makes an account of no data from a seed, which stays."""
+    program = message.keys[instruction.program_index]
+    is_seeded = program == SYSTEM_PROGRAM and instruction.data[:4] == _CREATE_WITH_SEED
+    return is_seeded and instruction.data[-40:-32] == bytes(8)
+
+
+def _state(world: World, key: bytes) -> AccountState:
+    state = world.paper.bank.account(key)
+    assert state is not None
+    return state
