@@ -11,7 +11,8 @@ from fairlead.client import Client, Submitted, Update
 from fairlead.clock import SystemClock
 from fairlead.errors import FairleadError
 
-SENDERS = 64
+# More connections than this only wait for each other in the client.
+SENDERS = 16
 # An order that said nothing for so long may have ended unheard: ask.
 SILENCE_S = 5.0
 _ENDED = frozenset({"confirmed", "failed", "cancelled", "expired"})

@@ -1,7 +1,7 @@
 """`fairlead doctor`: what is wrong and how to mend it."""
 
 from fairlead.cli import outcomes
-from fairlead.cli.output import print_json, settings_with
+from fairlead.cli.output import console, print_json, settings_with
 from fairlead.cli.servers import bootstrap
 from fairlead.config import Settings
 from fairlead.errors import ConfigError, FairleadError
@@ -56,7 +56,6 @@ def _print(checks: list[Check], as_json: bool) -> None:
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": checks})
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -66,4 +65,4 @@ def _print(checks: list[Check], as_json: bool) -> None:
         table.add_row(mark, Text(check.part, "bold"), Text(check.detail))
         if not check.ok and check.fix:
             table.add_row("", "", Text(f"→ {check.fix}", "yellow"))
-    Console().print(table)
+    console().print(table)

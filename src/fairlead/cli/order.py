@@ -5,12 +5,14 @@ import contextlib
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.live import Live
 
 from fairlead.cli import outcomes
-from fairlead.cli.output import print_json, settings_with
+from fairlead.cli.output import console, print_json, settings_with
 from fairlead.client import Client, Update
+from fairlead.errors import FairleadError
+
+RETRY_FOR_S = 3
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -30,7 +32,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def connect(url: str | None) -> Client:
     settings = settings_with({"FAIRLEAD_URL": url})
-    return Client(settings.api_url, settings.api_token)
+    # Somebody is waiting: what does not answer at once is told rather than tried for long.
+    return Client(settings.api_url, settings.api_token, retry_for_s=RETRY_FOR_S, reconnect_for_s=30)
 
 
 async def submit_one(
@@ -57,32 +60,32 @@ async def submit_many(
     from fairlead.cli.tables import bars, summary_of
 
     async with connect(url) as client:
+        # Before a bar is drawn for a server that is not there.
+        await client.ready()
         burst = Burst(
             client, lambda key: client.submit(**wanted.fields(), idempotency_key=key), count, key
         )
-        interrupted = False
+        code = outcomes.DONE
+        # Whatever stops it: what is known so far is worth more than nothing.
         try:
             async with contextlib.nullcontext() if as_json else bars(burst):
                 await burst.run()
         except asyncio.CancelledError:
-            # Ctrl-C: what is known so far is worth more than nothing.
-            interrupted = True
+            code = outcomes.INTERRUPTED
         except BaseExceptionGroup as group:
-            raise _first_of(group) from None
+            error = outcomes.first_of(group)
+            if not isinstance(error, FairleadError) or not burst.accepted:
+                raise error from None
+            outcomes.tell(error, as_json)
+            code = outcomes.exit_code_of(error)
     summary = burst.summary()
     if as_json:
         print_json(summary)
     else:
-        Console().print(summary_of(summary))
-    if interrupted:
-        return outcomes.INTERRUPTED
+        console().print(summary_of(summary))
+    if code != outcomes.DONE:
+        return code
     return outcomes.DONE if summary.by_status.get("confirmed") == count else outcomes.FAILED
-
-
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """All senders met the same wall: one of them tells it."""
-    found = group.exceptions[0]
-    return _first_of(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 async def watch_order(order_id: str, after: int, url: str | None, as_json: bool) -> int:
@@ -95,9 +98,9 @@ async def _watch(client: Client, order_id: str, after: int, as_json: bool) -> in
     from fairlead.cli.life import Life, line_of
 
     life = Life(await client.get(order_id))
-    console = Console()
-    drawing = console.is_terminal and not console.is_dumb_terminal and not as_json
-    live = Live(life, console=console, refresh_per_second=12) if drawing else None
+    out = console()
+    drawing = out.is_terminal and not out.is_dumb_terminal and not as_json
+    live = Live(life, console=out, refresh_per_second=12) if drawing else None
     with live or contextlib.nullcontext():
         async with contextlib.aclosing(client.watch(order_id, after)) as updates:
             async for update in updates:
@@ -117,7 +120,7 @@ async def show_order(order_id: str, url: str | None, as_json: bool) -> int:
     if as_json:
         print_json(order)
     else:
-        Console().print(table_of_order(order))
+        console().print(table_of_order(order))
     return outcomes.DONE
 
 
@@ -136,7 +139,8 @@ async def list_orders(
     if as_json:
         print_json(page)
     else:
-        Console().print(table_of_orders(page))
+        out = console()
+        out.print(table_of_orders(page, out.width))
     return outcomes.DONE
 
 

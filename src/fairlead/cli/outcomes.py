@@ -9,17 +9,21 @@
 | 4 | nothing answers: try again later |
 | 5 | it may have happened: look before trying again |
 | 6 | a setting is wrong |
+| 70 | a bug of fairlead |
 | 130 | interrupted |
 """
 
 import asyncio
 import json
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
+from fairlead.config import read_environment
 from fairlead.errors import (
     ConfigError,
     FairleadError,
@@ -39,6 +43,7 @@ REFUSED = 3
 UNAVAILABLE = 4
 UNKNOWN = 5
 MISCONFIGURED = 6
+BUG = 70
 INTERRUPTED = 130
 
 
@@ -72,17 +77,30 @@ def sentence_of(error: FairleadError) -> str:
 def perform(action: Callable[[], int], as_json: bool) -> NoReturn:
     """Run a command and leave with its exit code."""
     try:
-        code = action()
+        try:
+            code = action()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
     except FairleadError as error:
         tell(error, as_json)
         code = exit_code_of(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         code = INTERRUPTED
     except BrokenPipeError:
         # `fairlead order list | head`: the reader has seen enough.
         sys.stderr.close()
         code = DONE
+    except Exception as error:
+        tell_bug(error)
+        code = BUG
     raise typer.Exit(code)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error in a group of groups: tasks that fell together fell over the same thing."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def perform_async(action: Callable[[], Coroutine[Any, Any, int]], as_json: bool) -> NoReturn:
@@ -102,3 +120,14 @@ def tell(error: FairleadError, as_json: bool) -> None:
             {"field": one.field, "code": one.code, "message": one.message} for one in error.errors
         ]
     print(json.dumps({"error": told}), file=sys.stderr)
+
+
+def tell_bug(error: Exception) -> None:
+    """Where it happened; everything that led there only for who asks for it."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    print(f"fairlead: a bug: {type(error).__name__}: {error} ({place})", file=sys.stderr)
+    if read_environment().get("LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(error)
+    else:
+        print("With LOG_LEVEL=debug all of its trace is printed.", file=sys.stderr)

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from rich.console import Console
 
 from fairlead.config import Settings, load_settings, read_environment
+
+UNCUT_COLUMNS = 200
 
 
 def print_json(value: Any) -> None:
@@ -19,3 +22,9 @@ def settings_with(over: Mapping[str, object]) -> Settings:
     """The settings of the environment with a command's own options on top."""
     given = {name: str(value) for name, value in over.items() if value is not None}
     return load_settings({**read_environment(), **given})
+
+
+def console() -> Console:
+    """Standard output for people. What goes into a file or a pipe is not cut to 80 columns."""
+    to_terminal = Console()
+    return to_terminal if to_terminal.is_terminal else Console(width=UNCUT_COLUMNS)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fairlead.cli import outcomes
-from fairlead.cli.output import print_json, settings_with
+from fairlead.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from fairlead.client import Quote
@@ -16,21 +16,19 @@ if TYPE_CHECKING:
 async def show_quotes(
     token_in: str, token_out: str, amount: str, url: str | None, as_json: bool
 ) -> int:
-    from rich.console import Console
 
-    from fairlead.client import Client
+    from fairlead.cli.order import connect
 
-    settings = settings_with({"FAIRLEAD_URL": url})
-    async with Client(settings.api_url, settings.api_token) as client:
+    async with connect(url) as client:
         quotes = await client.quotes(token_in, token_out, amount)
     if as_json:
         print_json(quotes)
         return outcomes.DONE
-    console = Console()
-    console.print(f"{amount} {token_in} → {token_out}", style="bold")
-    console.print(table_of(quotes.quotes, quotes.best, token_out))
+    out = console()
+    out.print(f"{amount} {token_in} → {token_out}", style="bold")
+    out.print(table_of(quotes.quotes, quotes.best, token_out))
     if quotes.reason:
-        console.print(quotes.reason, style="dim")
+        out.print(quotes.reason, style="dim")
     return outcomes.DONE
 
 
@@ -38,7 +36,7 @@ def table_of(quotes: "Iterable[Quote]", best: "Quote | None", token_out: str) ->
     """Quotes one below the other, the chosen one marked."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("")
-    table.add_column("venue")
+    table.add_column("venue", no_wrap=True)
     for heading in (f"{token_out} out", "net", "impact %", "fee"):
         table.add_column(heading, justify="right")
     table.add_column("pool", style="dim", overflow="ellipsis", no_wrap=True, max_width=14)

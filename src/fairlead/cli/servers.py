@@ -59,7 +59,10 @@ def start(process: Process, over: Mapping[str, object], as_json: bool) -> int:
         "node": parts.run_node,
     }[process]
     try:
-        _run(lambda: run(settings))
+        try:
+            _run(lambda: run(settings))
+        except BaseExceptionGroup as group:
+            raise outcomes.first_of(group) from None
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise

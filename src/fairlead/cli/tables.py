@@ -15,29 +15,35 @@ from fairlead.cli.quotes import table_of
 from fairlead.client import Order, OrderList
 
 _REDRAW_S = 0.1
+_WIDE_COLUMNS = 110
 
 
-def table_of_orders(page: OrderList) -> RenderableType:
-    """A page, newest first, under the counts."""
+def table_of_orders(page: OrderList, width: int) -> RenderableType:
+    """A page, newest first, under the counts. Ids are for copying: other columns make room."""
     counts = (
         f"{page.total} orders: {page.waiting} waiting, {page.active} active, {page.open} open,"
         f" {page.completed} completed, {page.failed} failed, {page.cancelled} cancelled,"
         f" {page.expired} expired"
     )
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("order", "created", "status"):
-        table.add_column(heading, no_wrap=True)
+    is_wide = width >= _WIDE_COLUMNS
+    table.add_column("order", no_wrap=True)
+    if is_wide:
+        table.add_column("created", no_wrap=True)
+    table.add_column("status", no_wrap=True)
     table.add_column("gives", justify="right")
     table.add_column("gets", justify="right")
-    table.add_column("dex")
+    if is_wide:
+        table.add_column("dex")
     for order in page.orders:
+        created = (order.created_at or "")[:19].replace("T", " ")
         table.add_row(
             Text(order.order_id, "dim"),
-            (order.created_at or "")[:19].replace("T", " "),
+            *((created,) if is_wide else ()),
             Text(order.status, colour_of(order.status)),
             f"{order.amount_in or ''} {order.token_in}",
-            f"{order.amount_out or ''} {order.token_out}",
-            order.selected_dex or "",
+            f"{order.amount_out or '…'} {order.token_out}",
+            *((order.selected_dex or "",) if is_wide else ()),
         )
     parts: list[RenderableType] = [Text(counts), table]
     if page.next_cursor is not None:
@@ -55,7 +61,7 @@ def table_of_order(order: Order) -> RenderableType:
         ("order", order.order_id),
         ("status", order.status),
         ("gives", f"{order.amount_in or ''} {order.token_in}"),
-        ("gets", f"{order.amount_out or ''} {order.token_out}"),
+        ("gets", f"{order.amount_out or '…'} {order.token_out}"),
         ("at least", order.minimum_out),
         ("price", order.executed_price),
         ("slippage", slippage),
