@@ -1,0 +1,183 @@
+"""Cancel and expiry in every status: one end, with proof."""
+
+import msgspec
+import pytest
+
+from fairlead.orders.model import EventType as E
+from fairlead.orders.model import OrderStatus
+from tests.workers.scenario import in_world
+from tests.workers.virtual_time import T0_MS
+from tests.workers.world import STILL, World, faults
+
+SLOW = msgspec.structs.replace(STILL, land_min_ms=2_000, land_max_ms=3_000)
+
+
+@in_world()
+async def test_pending_order_is_cancelled_at_once(world: World):
+    order_id = await world.submit()
+    assert "cancelled" == await world.cancel(order_id)
+    world.process()
+    await world.clock.sleep(10)
+    assert not world.sends
+    assert ["accepted", "cancelled"] == await world.history(order_id)
+
+
+@in_world(quote_s=0.5)
+async def test_order_is_cancelled_while_its_quotes_are_fetched(world: World):
+    process = world.process()
+    order_id = await world.submit()
+    await world.clock.sleep(0.25)
+    assert "cancelled" == await world.cancel(order_id)
+    await world.clock.sleep(5)
+    assert not world.sends
+    assert process.worker.driving == 0
+    assert ["accepted", "claimed", "cancelled"] == await world.history(order_id)
+
+
+@in_world(profile=faults("slippage_moved"))
+async def test_order_is_cancelled_between_two_rounds(world: World):
+    world.process()
+    order_id = await world.submit()
+    await world.reaches(order_id, E.ROUND_FAILED)
+    assert "cancelled" == await world.cancel(order_id)
+    await world.clock.sleep(20)
+    assert 1 == len(await world.attempts(order_id))
+
+
+@in_world(profile=SLOW)
+async def test_swap_that_lands_wins_against_its_cancel(world: World):
+    world.process()
+    order_id = await world.submit()
+    await world.reaches(order_id, E.SUBMITTED)
+    assert "cancelling" == await world.cancel(order_id)
+    assert "cancelling" == await world.cancel(order_id)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.CONFIRMED is order.status
+    history = await world.history(order_id)
+    assert ["submitted", "cancel_requested", "confirmed", "finalized"] == history[-4:]
+
+
+@in_world()
+async def test_cancel_in_flight_stops_sending_and_waits_for_proof_of_death(world: World):
+    process = world.process()
+    process.chain.send_as = lambda sent: "lost"
+    order_id = await world.submit()
+    await world.reaches(order_id, E.SUBMITTED)
+    await world.clock.sleep(3)
+    assert "cancelling" == await world.cancel(order_id)
+    await world.clock.sleep(0.5)
+    sends = len(world.sends)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.CANCELLED is order.status
+    assert sends == len(world.sends)
+    (attempt,) = await world.attempts(order_id)
+    assert world.info("finalized").block_height > attempt.last_valid_block_height
+
+
+@in_world()
+async def test_cancel_that_another_process_wrote_is_found_without_a_wake_up(world: World):
+    process = world.process()
+    process.chain.send_as = lambda sent: "lost"
+    order_id = await world.submit()
+    await world.reaches(order_id, E.SUBMITTED)
+    world.bus.publish = lambda committed: None  # type: ignore[method-assign]
+    assert "cancelling" == await world.cancel(order_id)
+    await world.clock.sleep(1)
+    sends = len(world.sends)
+    await world.clock.sleep(4)
+    assert sends == len(world.sends)
+
+
+@in_world(profile=faults("slippage_moved"))
+async def test_cancel_while_an_error_waits_to_be_final_ends_cancelled(world: World):
+    world.process()
+    order_id = await world.submit()
+    await world.reaches(order_id, E.SUBMITTED)
+    await world.clock.sleep(0.5)
+    assert "cancelling" == await world.cancel(order_id)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.CANCELLED is order.status
+
+
+@in_world()
+async def test_confirmed_order_cannot_be_cancelled(world: World):
+    world.process()
+    order_id = await world.submit()
+    await world.reaches(order_id, E.CONFIRMED)
+    assert "already_confirmed" == await world.cancel(order_id)
+    await world.ends(order_id)
+    assert "already_confirmed" == await world.cancel(order_id)
+
+
+@in_world()
+async def test_order_that_waits_for_the_chain_is_cancelled_at_once(world: World):
+    world.process().chain.is_down = True
+    order_id = await world.submit()
+    await world.clock.sleep(5)
+    assert "cancelled" == await world.cancel(order_id)
+
+
+@in_world()
+async def test_order_that_waits_to_be_replaced_is_cancelled_with_proof(world: World):
+    process = world.process()
+    process.chain.send_as = lambda sent: "lost"
+    # The quotes of the replacement fail: the order waits in submitted, and nobody's.
+    process.chain.fails = lambda method: method == "latest_blockhash" and len(world.sends) > 2
+    order_id = await world.submit()
+    await world.clock.sleep(20)
+    assert OrderStatus.SUBMITTED is (await world.order(order_id)).status
+    assert "cancelling" == await world.cancel(order_id)
+    (order,) = await world.ends(order_id, within_s=10)
+    assert OrderStatus.CANCELLED is order.status
+
+
+@in_world()
+async def test_expiry_before_the_claim_ends_the_order_unsent(world: World):
+    order_id = await world.submit(expires_at_ms=T0_MS + 1_000)
+    await world.clock.sleep(2)
+    world.process()
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.EXPIRED is order.status
+    assert not world.sends
+
+
+@in_world(profile=SLOW)
+async def test_expiry_in_flight_waits_for_what_the_chain_says(world: World):
+    world.process()
+    order_id = await world.submit(expires_at_ms=T0_MS + 1_000)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.CONFIRMED is order.status
+    assert "expiry_reached" in await world.history(order_id)
+
+
+@in_world()
+async def test_expiry_in_flight_of_what_never_lands_is_proven(world: World):
+    process = world.process()
+    process.chain.send_as = lambda sent: "lost"
+    order_id = await world.submit(expires_at_ms=T0_MS + 2_500)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.EXPIRED is order.status
+    assert max(sent.at_s for sent in world.sends) < 2.5
+
+
+@in_world(profile=faults("slippage_moved"))
+async def test_round_that_could_not_begin_before_the_expiry_is_not_awaited(world: World):
+    world.process()
+    order_id = await world.submit(expires_at_ms=T0_MS + 2_500)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.EXPIRED is order.status
+    assert 1 == len(await world.attempts(order_id))
+
+
+@pytest.mark.parametrize("after_ms", range(0, 5_000, 150))
+@in_world(profile=SLOW, quote_s=0.3)
+async def test_cancel_at_any_moment_ends_in_one_status(world: World, after_ms: int):
+    world.process()
+    order_id = await world.submit()
+    await world.clock.sleep(after_ms / 1000)
+    said = await world.cancel(order_id)
+    (order,) = await world.ends(order_id)
+    if said == "cancelled":
+        assert OrderStatus.CANCELLED is order.status
+    else:
+        assert OrderStatus.CONFIRMED is order.status
