@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead import errors
 from fairlead.errors import FieldError
+from fairlead.orders.failures import FAILURE_CODES
 
 CONTENT_TYPE = b"application/problem+json"
 
@@ -249,6 +250,14 @@ def errors_page() -> str:
         "| code | when |",
         "|---|---|",
         *(f"| `{code}` | {when} |" for code, when in FIELD_CODES.items()),
+        "",
+        "## Codes of failed rounds and orders",
+        "",
+        "`failureCode` of an order that is `failed`, and of the events `round_failed` and `failed`.",
+        "",
+        "| code | when |",
+        "|---|---|",
+        *(f"| `{code}` | {when} |" for code, when in FAILURE_CODES.items()),
         "",
     ]
     return "\n".join(lines)

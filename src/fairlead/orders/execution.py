@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from fairlead.orders import lifecycle, narration
+from fairlead.orders.failures import FAILURE_CODES
 from fairlead.orders.model import (
     Attempt,
     AttemptSettled,
@@ -30,13 +31,16 @@ MAX_LATCH_GENERATIONS = 5
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why a round ended without a fill. `code` is from the list in docs/errors.md."""
+    """Why a round ended without a fill. `code` is one of `FAILURE_CODES`."""
 
     code: str
     reason: str
     # No further round can help.
     terminal: bool = False
     candidates: tuple[Candidate, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.code in FAILURE_CODES, self.code
 
 
 # --- actions
