@@ -21,7 +21,7 @@ from fairlead.ports import Clock, Committed, RateLimit
 from fairlead.store.batch import Lost, Poisoned, Write
 from fairlead.store.named_sql import load_migrations, load_queries
 from fairlead.store.sqlite_reader import SqliteReads
-from fairlead.store.sqlite_writer import SqliteFlush
+from fairlead.store.sqlite_writer import SqliteFlush, Statements
 from fairlead.store.writes import QueuedWrites, Release
 
 # RETURNING came with it.
@@ -70,6 +70,7 @@ class SqliteStore(QueuedWrites, SqliteReads):
             self._unlock()
             raise
         self._queries = load_queries("sqlite_queries")
+        self._statements = Statements(self._queries)
         if not self._inline:
             self._thread = ThreadPoolExecutor(1, "store-commit")
         ((self._session,),) = self._writer.execute(self._queries["next_opening"]).fetchall()
@@ -134,7 +135,7 @@ class SqliteStore(QueuedWrites, SqliteReads):
 
     async def _flush(self, writes: Sequence[Write]) -> Committed:
         flush = SqliteFlush(
-            self._writer, self._queries, self._position, self._session, self._rate_limit
+            self._writer, self._statements, self._position, self._session, self._rate_limit
         )
         try:
             self._writer.execute("BEGIN IMMEDIATE")

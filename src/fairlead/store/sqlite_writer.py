@@ -38,20 +38,91 @@ from fairlead.store.writes import (
 BACK_TO_ROUTING = (OrderStatus.ROUTING, OrderStatus.BUILDING)
 
 
+# Orders whose principal is remembered: more than are under way at once.
+MAX_PRINCIPALS = 50_000
+
+
+class Statements:
+    """The statements of a store, and what is worth keeping from one flush to the next."""
+
+    def __init__(self, queries: dict[str, str]) -> None:
+        self.queries = queries
+        # By order; a principal never changes.
+        self.principals: dict[str, str] = {}
+        self._changes: dict[str, str] = {}
+
+    def change_order(self, columns: str) -> str:
+        """The statement `change_order` for these columns, the same object each time."""
+        statement = self._changes.get(columns)
+        if statement is None:
+            statement = self.queries["change_order"].replace("{columns}", columns)
+            self._changes[columns] = statement
+        return statement
+
+    def remember(self, order_id: str, principal: str) -> None:
+        if len(self.principals) >= MAX_PRINCIPALS:
+            self.principals.clear()
+        self.principals[order_id] = principal
+
+
+def known_columns(change: Change) -> tuple[str, list[Any]]:
+    """What a change sets: an assignment list, and its values."""
+    columns = "status = ?, sequence = ?, updated_at_ms = ?"
+    values: list[Any] = [change.status, change.sequence + len(change.events), change.at_ms]
+    if change.round is not None:
+        columns += ", round = ?"
+        values.append(change.round)
+    if change.due_at_ms is not None:
+        columns += ", due_at_ms = ?"
+        values.append(change.due_at_ms)
+    if change.minimum_out_atoms is not None:
+        columns += ", minimum_out_atoms = ?"
+        values.append(u64_text(change.minimum_out_atoms))
+    if change.latch_generation is not None:
+        columns += ", latch_generation = ?"
+        values.append(change.latch_generation)
+    if change.cancel_requested:
+        columns += ", cancel_requested = 1"
+    if change.signature is not None:
+        columns += ", signature = ?"
+        values.append(change.signature)
+    if change.dex is not None:
+        columns += ", dex = ?"
+        values.append(change.dex)
+    if change.amount_out_atoms is not None or change.clear_fill:
+        columns += ", amount_out_atoms = ?"
+        values.append(u64_text(change.amount_out_atoms))
+    if change.failure_code is not None:
+        columns += ", failure_code = ?"
+        values.append(change.failure_code)
+    if change.failure_reason is not None:
+        columns += ", failure_reason = ?"
+        values.append(change.failure_reason)
+    if change.finalized_at_ms is not None:
+        columns += ", finalized_at_ms = ?"
+        values.append(change.finalized_at_ms)
+    if change.release or change.end:
+        columns += ", owner = NULL"
+    if change.end:
+        columns += ", ended = 1"
+    return columns, values
+
+
 class SqliteFlush:
     """Runs the statements of one flush; the caller begins and commits the transaction."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        queries: dict[str, str],
+        statements: "Statements",
         position: int,
         session: int,
         rate_limit: RateLimit | None,
     ) -> None:
         self._execute: Callable[..., sqlite3.Cursor] = connection.execute
         self._connection = connection
-        self._queries = queries
+        self._statements = statements
+        self._queries = statements.queries
         self._position = position
         self._session = session
         self._rate_limit = rate_limit
@@ -104,6 +175,7 @@ class SqliteFlush:
             order.order_id, 1, order.principal, at_ms, event.type, event.status, event.data
         )
         self._count(order.principal, None, event.status)
+        self._statements.remember(order.order_id, order.principal)
         self._work = self._work or makes_work(order)
         return Accepted(order.order_id, False)
 
@@ -127,61 +199,40 @@ class SqliteFlush:
         return known
 
     def _change(self, change: Change) -> int | Fenced:
-        queries = self._queries
-        events = change.events
-        rows = self._execute(
-            queries["change_order"],
-            (
-                change.order_id,
-                change.status,
-                len(events),
-                change.at_ms,
-                change.round,
-                u64_text(change.minimum_out_atoms),
-                change.latch_generation,
-                change.cancel_requested,
-                change.signature,
-                change.dex,
-                change.clear_fill,
-                u64_text(change.amount_out_atoms),
-                change.failure_code,
-                change.failure_reason,
-                change.finalized_at_ms,
-                change.sequence,
-                change.status_before,
-                change.owner,
-            ),
-        ).fetchall()
-        if not rows:
-            return Fenced(change.order_id)
-        ((principal, ended),) = rows
-        if change.release or change.end or change.due_at_ms is not None:
-            handed = (change.order_id, change.release, change.end, change.due_at_ms)
-            self._execute(queries["hand_over_order"], handed)
-            self._work = self._work or makes_work(change)
-        if change.end and not ended:
-            self._give_back(change.order_id)
+        order_id = change.order_id
+        columns, values = known_columns(change)
+        statement = self._statements.change_order(columns)
+        fence = (order_id, change.sequence, change.status_before, change.owner, not change.end)
+        if self._execute(statement, (*values, *fence)).rowcount == 0:
+            return Fenced(order_id)
+        principal = self._principal_of(order_id)
+        self._work = self._work or makes_work(change)
+        if change.end:
+            self._give_back(order_id)
         for settled in change.settled:
             done = self._execute(
-                queries["settle_attempt"],
-                (change.order_id, settled.signature, settled.state, settled.slot, settled.error),
+                self._queries["settle_attempt"],
+                (order_id, settled.signature, settled.state, settled.slot, settled.error),
             )
-            assert done.rowcount == 1, f"{change.order_id} has no attempt {settled.signature}"
+            assert done.rowcount == 1, f"{order_id} has no attempt {settled.signature}"
         if change.new_attempt is not None:
-            assert change.new_attempt.order_id == change.order_id
-            self._execute(queries["insert_attempt"], attempt_row(change.new_attempt))
-        for index, event in enumerate(events, 1):
+            assert change.new_attempt.order_id == order_id
+            self._execute(self._queries["insert_attempt"], attempt_row(change.new_attempt))
+        sequence = change.sequence
+        for event in change.events:
+            sequence += 1
             self._add_event(
-                change.order_id,
-                change.sequence + index,
-                principal,
-                change.at_ms,
-                event.type,
-                event.status,
-                event.data,
+                order_id, sequence, principal, change.at_ms, event.type, event.status, event.data
             )
         self._count(principal, change.status_before, change.status)
-        return change.sequence + len(events)
+        return sequence
+
+    def _principal_of(self, order_id: str) -> str:
+        known = self._statements.principals.get(order_id)
+        if known is None:
+            ((known,),) = self._execute(self._queries["principal_of"], (order_id,))
+            self._statements.remember(order_id, known)
+        return known
 
     def _give_back(self, order_id: str) -> None:
         ((text,),) = self._execute(self._queries["reservations_of"], (order_id,))

@@ -1,7 +1,6 @@
 """Orders, changes and attempts to store."""
 
 import asyncio
-import base64
 import hashlib
 import itertools
 from typing import Any
@@ -103,7 +102,7 @@ def new_order(
 
 
 def new_signature(text: str) -> str:
-    return base64.b32encode(hashlib.sha512(text.encode()).digest())[:88].decode()
+    return hashlib.sha512(text.encode()).hexdigest()[:88]
 
 
 def new_attempt(order: Order, number: int = 1) -> Attempt:

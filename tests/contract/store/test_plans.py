@@ -175,7 +175,7 @@ async def test_sqlite_plans_use_indexes(tmp_path: Any) -> None:
     for name in ("order_columns", "feed_head", "page", "page_by_status"):
         del queries[name]
     for name, query in queries.items():
-        plan = plan_of(store, query)
+        plan = plan_of(store, query.replace("{columns}", "status = status"))
         scans = [
             line
             for line in plan

@@ -1,3 +1,6 @@
+-- Tables with rows of more than a few hundred bytes keep their rowid: without it, SQLite moves what exceeds
+-- a quarter of a page elsewhere.
+
 -- What was agreed when an order was accepted. Written once.
 CREATE TABLE terms (
     order_id TEXT PRIMARY KEY,
@@ -15,7 +18,7 @@ CREATE TABLE terms (
     -- [[wallet, asset, atoms], …], given back when the order ends.
     reservations TEXT,
     created_at_ms INTEGER NOT NULL
-) WITHOUT ROWID;
+);
 CREATE UNIQUE INDEX terms_idempotency_key ON terms (principal, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX terms_newest ON terms (principal, order_id);
@@ -82,7 +85,7 @@ CREATE TABLE attempts (
     slot INTEGER,
     error TEXT,
     PRIMARY KEY (order_id, number)
-) WITHOUT ROWID;
+);
 -- docs/decisions/0003-one-live-attempt.md
 CREATE UNIQUE INDEX attempts_one_live ON attempts (order_id) WHERE state = 'live';
 

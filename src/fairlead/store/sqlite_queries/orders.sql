@@ -15,30 +15,12 @@ INSERT INTO orders (
 SELECT order_id, request_hash FROM terms WHERE principal = ? AND idempotency_key = ?;
 
 -- name: change_order
--- What is NULL here is unknown and leaves what is known.
-UPDATE orders SET
-    status = ?2,
-    sequence = sequence + ?3,
-    updated_at_ms = ?4,
-    round = coalesce(?5, round),
-    minimum_out_atoms = coalesce(?6, minimum_out_atoms),
-    latch_generation = coalesce(?7, latch_generation),
-    cancel_requested = cancel_requested OR ?8,
-    signature = coalesce(?9, signature),
-    dex = coalesce(?10, dex),
-    amount_out_atoms = CASE WHEN ?11 THEN ?12 ELSE coalesce(?12, amount_out_atoms) END,
-    failure_code = coalesce(?13, failure_code),
-    failure_reason = coalesce(?14, failure_reason),
-    finalized_at_ms = coalesce(?15, finalized_at_ms)
-WHERE order_id = ?1 AND sequence = ?16 AND status = ?17 AND (?18 IS NULL OR owner = ?18)
-RETURNING principal, ended;
+-- `columns` are those that the change knows: the others keep what is known.
+UPDATE orders SET {columns}
+WHERE order_id = ? AND sequence = ? AND status = ? AND owner IS coalesce(?, owner) AND ended <= ?;
 
--- name: hand_over_order
-UPDATE orders SET
-    owner = CASE WHEN ?2 OR ?3 THEN NULL ELSE owner END,
-    ended = ended OR ?3,
-    due_at_ms = coalesce(?4, due_at_ms)
-WHERE order_id = ?1;
+-- name: principal_of
+SELECT principal FROM orders WHERE order_id = ?;
 
 -- name: reservations_of
 SELECT reservations FROM terms WHERE order_id = ?;
@@ -77,11 +59,12 @@ SELECT o.due_at_ms, o.created_at_ms FROM priorities p JOIN orders o ON o.order_i
 SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id WHERE o.order_id = ?;
 
 -- name: page
-SELECT {order_columns} FROM terms t JOIN orders o ON o.order_id = t.order_id
+-- CROSS JOIN: in this order, so that the index sorts.
+SELECT {order_columns} FROM terms t CROSS JOIN orders o ON o.order_id = t.order_id
 WHERE {conditions} ORDER BY t.order_id DESC LIMIT ?;
 
 -- name: page_by_status
-SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
+SELECT {order_columns} FROM orders o CROSS JOIN terms t ON t.order_id = o.order_id
 WHERE {conditions} ORDER BY o.order_id DESC LIMIT ?;
 
 -- name: cancelling
