@@ -59,8 +59,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...]
     max_waiting_orders: int
     max_sockets: int
-    # What may wait for one slow reader before it is closed.
-    max_socket_backlog_bytes: int
+    # Frames that may wait for one slow reader before it is closed.
+    max_socket_frames: int
     socket_ping_ms: int
     shutdown_ms: int
 

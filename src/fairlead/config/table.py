@@ -170,11 +170,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Sockets and event streams open at the same time, per process.",
     ),
     Setting(
-        "FAIRLEAD_MAX_SOCKET_BACKLOG_BYTES",
-        "api.max_socket_backlog_bytes",
-        whole(65_536, 1_073_741_824),
-        "1_048_576",
-        "Bytes that may wait for one slow reader before its socket is closed (1013).",
+        "FAIRLEAD_MAX_SOCKET_FRAMES",
+        "api.max_socket_frames",
+        whole(16, 1_000_000),
+        "4_096",
+        "Frames that may wait for one slow reader before its socket is closed (1013).",
     ),
     Setting(
         "FAIRLEAD_SOCKET_PING_MS",
@@ -457,9 +457,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "FAIRLEAD_NODE_PORT",
         "node.port",
-        whole(0, 65_534),
+        whole(0, 65_535),
         "8899",
-        "Its JSON-RPC port; WebSocket is the next one, as on Solana's own validators.",
+        "Its port: JSON-RPC over HTTP and WebSocket at one address; 0 takes a free one.",
     ),
     Setting(
         "FAIRLEAD_PROGRAMS_DIR",
