@@ -1,18 +1,14 @@
 """Rounds: what ends one, when the next begins, and when none does."""
 
 import msgspec
-from solders.instruction import AccountMeta, Instruction
-from solders.pubkey import Pubkey
 
-from fairlead.chain.wallet import PaperWallet
 from fairlead.ledger.faults import NO_FAULTS
 from fairlead.orders.execution import MAX_LATCH_GENERATIONS
 from fairlead.orders.model import AttemptState, OrderStatus, StoredEvent
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy
-from fairlead.solana.accounts import SYSTEM_PROGRAM
-from fairlead.solana.latch import latch_address, latch_seed
 from tests.workers.scenario import in_world
+from tests.workers.strangers import latch_of, pay
 from tests.workers.world import EXECUTION, SETTINGS, Sent, World, faults
 
 MOVED = faults("slippage_moved")
@@ -120,7 +116,7 @@ async def test_failed_transaction_whose_logs_come_late_is_not_judged_without_the
 async def test_latch_taken_by_a_stranger_before_the_attempt_opens_a_new_one(world: World):
     order_id = await world.submit()
     order = await world.order(order_id)
-    await pay(world, latch_of(world, order.secret, order.terms.wallet, 0))
+    await pay(world, latch_of(order.secret, order.terms.wallet, 0))
     world.process()
     (order,) = await world.ends(order_id)
     assert OrderStatus.CONFIRMED is order.status
@@ -137,7 +133,7 @@ async def test_latch_taken_by_a_stranger_in_flight_fails_the_attempt_safely(worl
     async def front_run(sent: Sent) -> None:
         if len(world.sends) == 0:
             order = await world.order(world.orders[0])
-            await pay(world, latch_of(world, order.secret, order.terms.wallet, 0))
+            await pay(world, latch_of(order.secret, order.terms.wallet, 0))
 
     world.on_send.append(front_run)
     order_id = await world.submit()
@@ -157,7 +153,7 @@ async def test_stranger_at_the_latch_of_a_lost_attempt_lets_it_be_proven_dead(wo
     order_id = await world.submit()
     await world.reaches(order_id, E.SUBMITTED)
     order = await world.order(order_id)
-    await pay(world, latch_of(world, order.secret, order.terms.wallet, 0))
+    await pay(world, latch_of(order.secret, order.terms.wallet, 0))
     (order,) = await world.ends(order_id)
     assert OrderStatus.CONFIRMED is order.status
     assert 1 == order.latch_generation
@@ -170,7 +166,7 @@ async def test_strangers_who_take_every_latch_end_the_order(world: World):
     order_id = await world.submit()
     order = await world.order(order_id)
     for generation in range(MAX_LATCH_GENERATIONS):
-        await pay(world, latch_of(world, order.secret, order.terms.wallet, generation))
+        await pay(world, latch_of(order.secret, order.terms.wallet, generation))
     world.process(msgspec.structs.replace(SETTINGS, execution=execution))
     (order,) = await world.ends(order_id)
     assert (OrderStatus.FAILED, "latch_taken") == (order.status, order.failure_code)
@@ -194,17 +190,3 @@ def calm(world: World) -> None:
     profile = world.paper.profile
     quiet = msgspec.structs.replace(profile, raydium=NO_FAULTS, meteora=NO_FAULTS)
     world.paper._arrivals._profile = quiet
-
-
-def latch_of(world: World, secret: bytes, wallet: str, generation: int) -> Pubkey:
-    return latch_address(Pubkey.from_string(wallet), latch_seed(secret, generation))
-
-
-async def pay(world: World, address: Pubkey) -> None:
-    """A stranger sends lamports to an address, in a transaction of its own."""
-    stranger = PaperWallet(b"stranger")
-    payer = Pubkey.from_string(stranger.default_address)
-    await world.paper.fund(payer)
-    data = (2).to_bytes(4, "little") + (1_000_000).to_bytes(8, "little")
-    metas = [AccountMeta(payer, True, True), AccountMeta(address, False, True)]
-    await world.stranger_sends(stranger, Instruction(SYSTEM_PROGRAM, data, metas))
