@@ -43,6 +43,15 @@ QUOTES = json.dumps(
 ).encode()
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU time of a process of this machine, 0 when it cannot be told."""
+    stat = pathlib.Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class SystemClock(making.FakeClock):
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -152,12 +161,7 @@ class Bench:
         """CPU time of the connection's own server process, when it is on this machine."""
         if isinstance(self.store, SqliteStore):
             return 0.0
-        pid = (await self.store._connections.writer()).get_server_pid()
-        stat = pathlib.Path(f"/proc/{pid}/stat")
-        if not stat.exists():
-            return 0.0
-        fields = stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s_of((await self.store._connections.writer()).get_server_pid())
 
     async def load(self, concurrent: int, total: int) -> dict[str, Any]:
         self.waits.clear()

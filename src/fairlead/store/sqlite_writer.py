@@ -22,8 +22,8 @@ from fairlead.store.rows import (
     order_of,
     status_of,
     terms_row,
-    u64_text,
 )
+from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
     ADOPTABLE,
     CLAIMABLE,
@@ -38,83 +38,13 @@ from fairlead.store.writes import (
 BACK_TO_ROUTING = (OrderStatus.ROUTING, OrderStatus.BUILDING)
 
 
-# Orders whose principal is remembered: more than are under way at once.
-MAX_PRINCIPALS = 50_000
-
-
-class Statements:
-    """The statements of a store, and what is worth keeping from one flush to the next."""
-
-    def __init__(self, queries: dict[str, str]) -> None:
-        self.queries = queries
-        # By order; a principal never changes.
-        self.principals: dict[str, str] = {}
-        self._changes: dict[str, str] = {}
-
-    def change_order(self, columns: str) -> str:
-        """The statement `change_order` for these columns, the same object each time."""
-        statement = self._changes.get(columns)
-        if statement is None:
-            statement = self.queries["change_order"].replace("{columns}", columns)
-            self._changes[columns] = statement
-        return statement
-
-    def remember(self, order_id: str, principal: str) -> None:
-        if len(self.principals) >= MAX_PRINCIPALS:
-            self.principals.clear()
-        self.principals[order_id] = principal
-
-
-def known_columns(change: Change) -> tuple[str, list[Any]]:
-    """What a change sets: an assignment list, and its values."""
-    columns = "status = ?, sequence = ?, updated_at_ms = ?"
-    values: list[Any] = [change.status, change.sequence + len(change.events), change.at_ms]
-    if change.round is not None:
-        columns += ", round = ?"
-        values.append(change.round)
-    if change.due_at_ms is not None:
-        columns += ", due_at_ms = ?"
-        values.append(change.due_at_ms)
-    if change.minimum_out_atoms is not None:
-        columns += ", minimum_out_atoms = ?"
-        values.append(u64_text(change.minimum_out_atoms))
-    if change.latch_generation is not None:
-        columns += ", latch_generation = ?"
-        values.append(change.latch_generation)
-    if change.cancel_requested:
-        columns += ", cancel_requested = 1"
-    if change.signature is not None:
-        columns += ", signature = ?"
-        values.append(change.signature)
-    if change.dex is not None:
-        columns += ", dex = ?"
-        values.append(change.dex)
-    if change.amount_out_atoms is not None or change.clear_fill:
-        columns += ", amount_out_atoms = ?"
-        values.append(u64_text(change.amount_out_atoms))
-    if change.failure_code is not None:
-        columns += ", failure_code = ?"
-        values.append(change.failure_code)
-    if change.failure_reason is not None:
-        columns += ", failure_reason = ?"
-        values.append(change.failure_reason)
-    if change.finalized_at_ms is not None:
-        columns += ", finalized_at_ms = ?"
-        values.append(change.finalized_at_ms)
-    if change.release or change.end:
-        columns += ", owner = NULL"
-    if change.end:
-        columns += ", ended = 1"
-    return columns, values
-
-
 class SqliteFlush:
     """Runs the statements of one flush; the caller begins and commits the transaction."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        statements: "Statements",
+        statements: Statements,
         position: int,
         session: int,
         rate_limit: RateLimit | None,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead.errors import ConfigError, Unavailable
+from fairlead.ports import Store
 from fairlead.store import PostgresStore, SqliteStore, parse_url
 from fairlead.store.named_sql import load_migrations
 from tests import servers
@@ -27,6 +28,13 @@ def sql(world: World, sqlite_statement: str, postgres_statement: str) -> None:
         connection = sqlite3.connect(world.place)
         connection.execute(sqlite_statement)
         connection.close()
+
+
+def test_both_stores_are_what_the_port_says() -> None:
+    def conforms(store: SqliteStore | PostgresStore) -> Store:
+        return store
+
+    assert callable(conforms)
 
 
 async def test_an_empty_database_is_migrated_and_stays(world: World) -> None:

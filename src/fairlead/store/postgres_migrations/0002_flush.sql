@@ -208,7 +208,8 @@ BEGIN
         UPDATE fairlead.attempts a SET
             state = s.state, slot = coalesce(s.slot, a.slot), error = coalesce(s.error, a.error)
         FROM unnest(settled) s
-        WHERE a.order_id = s.order_id AND a.signature = s.signature
+        -- By the index on order_id: an order has few attempts, and signatures lie anywhere.
+        WHERE a.order_id = s.order_id AND a.signature || '' = s.signature
             AND s.n = ANY (done_n);
     END IF;
     IF cardinality(attempts) > 0 THEN
