@@ -21,7 +21,8 @@ from fairlead.ports import Clock, Committed, RateLimit
 from fairlead.store.batch import Lost, Poisoned, Write
 from fairlead.store.named_sql import load_migrations, load_queries
 from fairlead.store.sqlite_reader import SqliteReads
-from fairlead.store.sqlite_writer import SqliteFlush, Statements
+from fairlead.store.sqlite_statements import Statements
+from fairlead.store.sqlite_writer import SqliteFlush
 from fairlead.store.writes import QueuedWrites, Release
 
 # RETURNING came with it.

@@ -83,6 +83,12 @@ async def test_the_store_outlives_a_restart_of_the_server(own_postgres: Server) 
     await world.close_all()
 
 
+async def accept_until_refused(store: Any) -> None:
+    """A server process may outlive its postmaster for a moment."""
+    while True:
+        await store.accept(new_order())
+
+
 async def test_a_server_that_stays_away_is_unavailable_not_a_hang(own_postgres: Server) -> None:
     world = World("postgres", own_postgres.url)
     store = await world.open()
@@ -90,9 +96,7 @@ async def test_a_server_that_stays_away_is_unavailable_not_a_hang(own_postgres: 
     await asyncio.to_thread(own_postgres.kill)
     async with asyncio.timeout(20):
         with pytest.raises(REFUSED):
-            # A server process may outlive its postmaster for a moment.
-            while True:
-                await store.accept(new_order())
+            await accept_until_refused(store)
         results = await asyncio.gather(
             *(store.accept(new_order()) for _ in range(1_000)), return_exceptions=True
         )
