@@ -29,7 +29,7 @@ from fairlead.orders.model import (
     Reservation,
 )
 from fairlead.ports import Committed
-from fairlead.store import SqliteStore
+from fairlead.store.sqlite import SqliteStore
 from tests.contract.store import making
 
 WRITES = 5
@@ -215,7 +215,8 @@ async def run(arguments: argparse.Namespace, folder: str) -> None:
     if arguments.target == "sqlite":
         store: Any = SqliteStore(f"{folder}/bench.db", clock, on_commit)
     else:
-        from fairlead.store import PostgresStore, parse_url
+        from fairlead.store.postgres import PostgresStore
+        from fairlead.store.url import parse_url
 
         store = PostgresStore(
             parse_url(arguments.target), clock, on_commit, notify_channel="fairlead"

@@ -1,7 +1,8 @@
 """Puts the parts together: which adapters stand behind the ports in this process, by the settings.
 
 The only file that knows all shells. Parts are opened in the order they need each other and closed
-in reverse, whatever fails in between.
+in reverse, whatever fails in between. Adapters of servers are imported where they are chosen: a
+start on the embedded store waits for none of their libraries.
 """
 
 import asyncio
@@ -19,12 +20,9 @@ from fairlead.api.dependencies import ApiDependencies, ApiSettings
 from fairlead.api.http import create_app
 from fairlead.api.server import serve_http
 from fairlead.bus.local import LocalBus
-from fairlead.bus.postgres import PostgresBus
-from fairlead.bus.redis import RedisBus
 from fairlead.chain.balances import ChainBalances
 from fairlead.chain.paper import open_paper_chain
 from fairlead.chain.pools import ChainPools, paper_pool_list
-from fairlead.chain.rpc import RpcChain
 from fairlead.chain.wallet import PaperWallet
 from fairlead.clock import SystemClock
 from fairlead.config import Settings
@@ -32,12 +30,12 @@ from fairlead.config.settings import FaultRates as FaultSettings
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.ledger.blocks import LedgerParams
 from fairlead.ledger.faults import FaultRates, PaperProfile
-from fairlead.node.server import node_app, node_server
 from fairlead.orders.intake import IntakeRules
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Balances, Bus, Chain, Committed, Faucet, Pools, RateLimit, Store, Wallet
 from fairlead.solana.landing import LandingPolicy
-from fairlead.store import PostgresAddress, PostgresStore, SqliteStore, parse_url
+from fairlead.store.sqlite import SqliteStore
+from fairlead.store.url import PostgresAddress, parse_url
 from fairlead.telemetry import Check, Metrics
 from fairlead.workers.work import ExecutorSettings, Parts
 from fairlead.workers.worker import Worker, WorkerSettings
@@ -104,6 +102,8 @@ async def run_worker(settings: Settings) -> None:
 
 async def run_node(settings: Settings) -> None:
     """The paper chain alone, spoken to in Solana JSON-RPC."""
+    from fairlead.node.server import node_app, node_server
+
     clock = SystemClock()
     chain = paper_chain(settings, clock)
     await chain.start()
@@ -247,6 +247,8 @@ def open_store(
         folder = settings.store.data_dir
         folder.mkdir(parents=True, exist_ok=True)
         return SqliteStore(folder / DATABASE_FILE, clock, on_commit, rate)
+    from fairlead.store.postgres import PostgresStore
+
     channel = None if settings.store.redis_url else NOTIFY_CHANNEL
     return PostgresStore(postgres_address(settings), clock, on_commit, rate, channel)
 
@@ -260,6 +262,8 @@ def postgres_address(settings: Settings) -> PostgresAddress:
 def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
     """Redis where there is one, else the database's own notifications, else this process alone."""
     if settings.store.redis_url is not None:
+        from fairlead.bus.redis import RedisBus
+
         return RedisBus(settings.store.redis_url, REDIS_PREFIX, clock, store.active_orders)
     if settings.store.embedded:
         return LocalBus()
@@ -267,6 +271,8 @@ def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
     if session_dsn is None:
         # Through a transaction pooler nothing can be heard: everybody polls.
         return LocalBus()
+    from fairlead.bus.postgres import PostgresBus
+
     return PostgresBus(session_dsn, NOTIFY_CHANNEL, clock)
 
 
@@ -274,13 +280,13 @@ def chain_for(settings: Settings, clock: SystemClock, *, inside: bool) -> LiveCh
     """The paper ledger in this process, or the node's over JSON-RPC."""
     if settings.chain.name != "paper":
         raise ConfigError("FAIRLEAD_CHAIN", f"{settings.chain.name} is not there yet; paper is")
-    if settings.chain.rpc_urls:
-        return RpcChain(
-            "paper", settings.chain.rpc_urls[0], clock, ws_url=settings.chain.rpc_ws_url
-        )
-    if inside:
+    if inside and not settings.chain.rpc_urls:
         return paper_chain(settings, clock)
-    return RpcChain("paper", f"http://{settings.node.host}:{settings.node.port}", clock)
+    from fairlead.chain.rpc import RpcChain
+
+    node_url = f"http://{settings.node.host}:{settings.node.port}"
+    url = settings.chain.rpc_urls[0] if settings.chain.rpc_urls else node_url
+    return RpcChain(settings.chain.name, url, clock, ws_url=settings.chain.rpc_ws_url)
 
 
 def paper_chain(settings: Settings, clock: SystemClock) -> LiveChain:

@@ -26,7 +26,7 @@ from fairlead.api.http import create_app
 from fairlead.api.server import loop_factory, serve_http
 from fairlead.orders.model import NewOrder
 from fairlead.ports import Accepted
-from fairlead.store import SqliteStore
+from fairlead.store.sqlite import SqliteStore
 from tests.api.world import world
 
 BODIES = (

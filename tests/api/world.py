@@ -15,7 +15,7 @@ from fairlead.chain.pools import ChainPools, paper_pool_list
 from fairlead.chain.wallet import PaperWallet
 from fairlead.clock import SystemClock
 from fairlead.orders.model import Order
-from fairlead.store import SqliteStore
+from fairlead.store.sqlite import SqliteStore
 
 RICH = 10**18
 

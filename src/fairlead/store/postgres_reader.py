@@ -76,6 +76,9 @@ class PostgresReads:
         rows = await self._read("counts_of", principal)
         return Counts({status_of(status): number for status, number in rows if number})
 
+    async def active_orders(self) -> Mapping[str, str]:
+        return {row[0]: row[1] for row in await self._read("active")}
+
     async def events(self, order_id: str, after: int, limit: int) -> tuple[StoredEvent, ...]:
         if not is_order_id(order_id):
             return ()

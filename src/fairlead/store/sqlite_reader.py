@@ -66,6 +66,9 @@ class SqliteReads:
         rows = self._read("counts_of", principal)
         return Counts({status_of(status): number for status, number in rows if number})
 
+    async def active_orders(self) -> Mapping[str, str]:
+        return dict(self._read("active"))
+
     async def events(self, order_id: str, after: int, limit: int) -> tuple[StoredEvent, ...]:
         return tuple(map(event_of, self._read("events_of_order", order_id, after, limit)))
 

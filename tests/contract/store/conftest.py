@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from fairlead.ports import Committed, RateLimit
-from fairlead.store import PostgresStore, SqliteStore, parse_url
+from fairlead.store.postgres import PostgresStore
+from fairlead.store.sqlite import SqliteStore
+from fairlead.store.url import parse_url
 from tests.contract.store.making import FakeClock
 
 KINDS = ("sqlite", "inline", "postgres")

@@ -234,3 +234,13 @@ async def test_data_keeps_its_exact_digits(store: Any) -> None:
     event = NewEvent(EventType.ROUTED, OrderStatus.BUILDING, data)
     await store.apply(msgspec.structs.replace(change(order, EventType.ROUTED), events=(event,)))
     assert data == (await store.events(order.order_id, 2, 1))[0].data
+
+
+async def test_active_are_the_orders_that_wait_or_are_in_hand(store: Any) -> None:
+    waiting = new_order()
+    await store.accept(waiting)
+    in_hand = await claimed(store, priority=9)
+    over = await claimed(store, priority=8)
+    await store.apply(change(over, EventType.CANCELLED, release=True, end=True))
+    expected = {waiting.order_id: "pending", in_hand.order_id: "routing"}
+    assert expected == dict(await store.active_orders())

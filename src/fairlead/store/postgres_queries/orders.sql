@@ -44,3 +44,8 @@ ORDER BY o.order_id DESC LIMIT {limit};
 -- name: cancelling
 SELECT order_id::text FROM fairlead.orders WHERE owner = $1 AND status = 'cancelling'
 ORDER BY order_id;
+
+-- name: active
+SELECT order_id::text, status FROM fairlead.orders WHERE owner IS NOT NULL
+UNION ALL
+SELECT order_id::text, status FROM fairlead.orders WHERE waits_as IS NOT NULL;

@@ -69,3 +69,8 @@ WHERE {conditions} ORDER BY o.order_id DESC LIMIT ?;
 
 -- name: cancelling
 SELECT order_id FROM orders WHERE owner = ? AND status = 'cancelling' ORDER BY order_id;
+
+-- name: active
+SELECT order_id, status FROM orders WHERE owner IS NOT NULL
+UNION ALL
+SELECT order_id, status FROM orders WHERE owner IS NULL AND ended = 0;
