@@ -13,6 +13,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fairlead.clock import SystemClock
+from fairlead.store.postgres import PostgresStore
+from fairlead.store.url import parse_url
 from tests import servers
 from tests.servers import Server
 
@@ -29,8 +32,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 async def fill_template(url: str) -> None:
     """Makes in the database at `url` what every test's database starts with: fairlead's tables.
 
-    Runs once per test process. Nothing to make yet: the store's migrations go here.
+    Runs once per test process.
     """
+    store = PostgresStore(parse_url(url), SystemClock(), lambda committed: None)
+    await store.open(migrate=True)
+    await store.close()
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,8 @@ async def served(world: World) -> AsyncIterator[str]:
 async def rpc_world() -> AsyncIterator[World]:
     """The chain behind a node, reached over HTTP and WebSocket."""
     async with paper_world() as world, served(world) as url:
-        rpc = RpcChain("local", url, SystemClock())
+        # Blocks come when a test says so: nothing may be told again for a slot.
+        rpc = RpcChain("local", url, SystemClock(), max_age_s=0)
         world.chain, world.faucet = rpc, rpc
         try:
             yield world

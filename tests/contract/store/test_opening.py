@@ -7,10 +7,10 @@ import pytest
 
 from fairlead.errors import ConfigError, Unavailable
 from fairlead.ports import Store
+from fairlead.store.named_sql import load_migrations
 from fairlead.store.postgres import PostgresStore
 from fairlead.store.sqlite import SqliteStore
 from fairlead.store.url import parse_url
-from fairlead.store.named_sql import load_migrations
 from tests import servers
 from tests.contract.store.conftest import World
 from tests.contract.store.making import T0_MS, FakeClock, new_order

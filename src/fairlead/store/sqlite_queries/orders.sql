@@ -73,4 +73,6 @@ SELECT order_id FROM orders WHERE owner = ? AND status = 'cancelling' ORDER BY o
 -- name: active
 SELECT order_id, status FROM orders WHERE owner IS NOT NULL
 UNION ALL
-SELECT order_id, status FROM orders WHERE owner IS NULL AND ended = 0;
+SELECT order_id, status FROM orders
+WHERE owner IS NULL AND ended = 0
+    AND status IN ('pending', 'routing', 'submitted', 'confirmed', 'cancelling');
