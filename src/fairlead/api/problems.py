@@ -253,7 +253,7 @@ def errors_page() -> str:
         "",
         "## Codes of failed rounds and orders",
         "",
-        "`failureCode` of an order that is `failed`, and of the events `round_failed` and `failed`.",
+        "`failureCode` of an order that is `failed`, and of its `round_failed` and `failed` events.",
         "",
         "| code | when |",
         "|---|---|",
