@@ -133,6 +133,8 @@ async def _run(engine: Engine, *, api: bool, worker: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     worked = engine.worker() if worker else None
+    if worked is not None:
+        engine.metrics.refresh_with(lambda: _refresh_worker(engine.metrics, worked))
     async with asyncio.TaskGroup() as group:
         if worked is not None:
             group.create_task(_work(worked, stopping), name="worker")
@@ -208,6 +210,7 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
 
         store = open_store(settings, clock, on_commit)
         buses.append(bus_for(settings, clock, store))
+        store.observe_flushes(metrics.flushed)
         await store.open(migrate=True)
         stack.push_async_callback(store.close)
         await buses[0].start()
@@ -228,6 +231,10 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
             PaperWallet(PAPER_WALLET_SEED),
             ChainBalances(chain, clock, chain),
         )
+
+
+async def _refresh_worker(metrics: Metrics, worker: Worker) -> None:
+    metrics.in_hand.set(worker.driving)
 
 
 async def _refresh(metrics: Metrics, store: Store, clock: SystemClock) -> None:
@@ -323,6 +330,7 @@ class OpenableStore(Store, Protocol):
     async def open(self, *, migrate: bool = True) -> None: ...
     async def close(self) -> None: ...
     async def schema_version(self) -> int: ...
+    def observe_flushes(self, observe: Callable[[int, float], None]) -> None: ...
 
 
 # --- settings, as each part takes them ---
@@ -339,6 +347,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         rules=IntakeRules(orders.default_slippage_bps, orders.fee_cap_lamports),
         max_waiting=api.max_waiting_orders,
         max_sockets=api.max_sockets,
+        max_socket_frames=api.max_socket_frames,
         poll_s=settings.workers.store_poll_ms / 1000,
     )
 

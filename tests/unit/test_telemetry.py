@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import structlog
 
@@ -130,6 +131,27 @@ def test_committed_events_are_counted_and_stages_timed() -> None:
         assert seconds == pytest.approx(value(metrics, "stage_seconds_sum", stage=stage))
     # Inclusive upper ends.
     assert 1 == value(metrics, "stage_seconds_bucket", stage="routed_to_submitted", le="0.001")
+
+
+def test_attempts_rounds_and_missing_proofs_are_counted_from_the_same_events() -> None:
+    metrics = Metrics()
+    failed = stored("o", 4, 1_300, E.ROUND_FAILED, S.ROUTING)
+    why = msgspec.structs.replace(failed, data=b'{"failureCode":"stale_price","reason":"x"}')
+    proving = stored("p", 5, 9_000, E.STILL_PROVING, S.SUBMITTED)
+    metrics.committed([*LIFE, why, proving])
+    assert 1 == value(metrics, "rounds_failed_total", reason="stale_price")
+    assert 1 == value(metrics, "attempts_total", outcome="stored")
+    assert 1 == value(metrics, "attempts_total", outcome="succeeded")
+    assert 1 == value(metrics, "proving_unknown_orders")
+    metrics.committed([stored("p", 6, 9_500, E.CONFIRMED, S.CONFIRMED)])
+    assert 0 == value(metrics, "proving_unknown_orders")
+
+
+def test_flushes_are_counted_with_their_size_and_time() -> None:
+    metrics = Metrics()
+    metrics.flushed(3, 0.002)
+    assert (1, 3) == (value(metrics, "flush_writes_count"), value(metrics, "flush_writes_sum"))
+    assert 0.002 == value(metrics, "flush_seconds_sum")
 
 
 def test_a_stage_is_timed_only_when_the_round_went_straight_on() -> None:

@@ -61,9 +61,17 @@ Flush = Callable[[Sequence[Write]], Awaitable[Committed]]
 class Batcher:
     """The queue in front of a flush, and the one task that empties it."""
 
-    def __init__(self, flush: Flush, on_commit: Callable[[Committed], None]) -> None:
+    def __init__(
+        self,
+        flush: Flush,
+        on_commit: Callable[[Committed], None],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._flush = flush
+        self._monotonic = monotonic
         self._on_commit = on_commit
+        # Told of each commit: writes, seconds.
+        self.on_flush: Callable[[int, float], None] | None = None
         self._queue: deque[Write] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -109,6 +117,7 @@ class Batcher:
             self._queue.clear()
 
     async def _commit(self, writes: list[Write]) -> None:
+        began = self._monotonic()
         try:
             committed = await self._flush(writes)
         except Poisoned as error:
@@ -126,6 +135,8 @@ class Batcher:
                 _fail(write, _unknown(error))
             raise
         else:
+            if self.on_flush is not None:
+                self.on_flush(len(writes), self._monotonic() - began)
             # Before the waiters: who is answered finds the events already published.
             if committed.events or committed.work:
                 self._on_commit(committed)

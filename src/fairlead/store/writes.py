@@ -53,7 +53,11 @@ class QueuedWrites:
 
     def __init__(self, clock: Clock, flush: Flush, on_commit: Callable[[Committed], None]) -> None:
         self._clock = clock
-        self._batcher = Batcher(flush, on_commit)
+        self._batcher = Batcher(flush, on_commit, clock.monotonic)
+
+    def observe_flushes(self, observe: Callable[[int, float], None]) -> None:
+        """Tell `observe` of each commit: how many writes it took along, and how many seconds."""
+        self._batcher.on_flush = observe
 
     async def accept(self, order: NewOrder) -> Accepted:
         accepted: Accepted = await self._batcher.submit(order)

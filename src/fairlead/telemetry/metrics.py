@@ -5,6 +5,7 @@ Hot paths keep the child they update (`self._accepted = metrics.accepts.child("a
 
 from collections.abc import Awaitable, Callable, Iterable
 
+import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -29,6 +30,7 @@ _STAGES = {
     E.FINALIZED: (E.CONFIRMED, "confirmed_to_finalized"),
 }
 _WHOLE = "accept_to_confirmed"
+_ROUND_ENDS = frozenset({E.ROUND_FAILED, E.FAILED})
 # Orders whose stages are being timed; beyond it the timing of all starts over.
 MAX_TIMED_ORDERS = 200_000
 
@@ -67,7 +69,7 @@ class Metrics:
         self.rounds = counts("rounds_failed", "Rounds that ended without a fill", "reason")
         self.attempts = counts(
             "attempts",
-            "Attempts: stored, replaced, succeeded, errored, dead",
+            "Attempts: stored, replaced (the last one is proven dead), succeeded",
             "outcome",
         )
         self.queue_waiting = levels("queue_waiting_orders", "Orders that wait and are due").child()
@@ -93,6 +95,13 @@ class Metrics:
         self._event_counts: dict[tuple[E, OrderStatus], Count] = {}
         self._stage_of = {e: (before, self.stages.child(n)) for e, (before, n) in _STAGES.items()}
         self._whole = self.stages.child(_WHOLE)
+        self._attempt_counts = {
+            E.SUBMITTED: self.attempts.child("stored"),
+            E.ATTEMPT_REPLACED: self.attempts.child("replaced"),
+            E.FINALIZED: self.attempts.child("succeeded"),
+        }
+        # Orders whose last event is that the chain gives no proof.
+        self._unproven: set[str] = set()
         # Order id -> time of acceptance (None: elsewhere), last event, its time.
         self._timed: dict[str, tuple[int | None, E, int]] = {}
 
@@ -130,6 +139,21 @@ class Metrics:
                 count = self._event_counts[key] = self.events.child(event.type, event.status)
             count.value += 1
             self._time(event)
+            attempts = self._attempt_counts.get(event.type)
+            if attempts is not None:
+                attempts.value += 1
+            if event.type is E.STILL_PROVING:
+                self._unproven.add(event.order_id)
+            elif self._unproven:
+                self._unproven.discard(event.order_id)
+            if event.type in _ROUND_ENDS:
+                self.rounds.child(_failure_code(event.data)).inc()
+        self.proving_unknown.set(len(self._unproven))
+
+    def flushed(self, writes: int, seconds: float) -> None:
+        """One commit of the store took so many writes along, and so long."""
+        self.flush_writes.observe(writes)
+        self.flush_seconds.observe(seconds)
 
     def _time(self, event: StoredEvent) -> None:
         type, at_ms, order_id = event.type, event.at_ms, event.order_id
@@ -152,3 +176,13 @@ class Metrics:
             # Mostly orders that another process went on with; a few in flight lose a sample.
             self._timed.clear()
         self._timed[order_id] = (accepted_ms, type, at_ms)
+
+
+class _RoundEnd(msgspec.Struct, rename="camel"):
+    """What the metrics read of such an event."""
+
+    failure_code: str = "unknown"
+
+
+def _failure_code(data: bytes) -> str:
+    return msgspec.json.decode(data, type=_RoundEnd).failure_code

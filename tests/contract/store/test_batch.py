@@ -18,7 +18,7 @@ class Database:
         self.held = False
         self.lose = 0
         self.log: list[str] = []
-        self.batcher = Batcher(self.flush, lambda _: self.log.append("told"))
+        self.batcher = Batcher(self.flush, lambda _: self.log.append("told"), lambda: 0.0)
 
     async def flush(self, writes: Any) -> Committed:
         values = [write.value for write in writes]
