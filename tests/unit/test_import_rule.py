@@ -41,6 +41,7 @@ SHELL = {
 COMPOSITION = {"bootstrap", "cli", "sim", "__init__", "__main__"}
 
 IMPURE_MODULES = {
+    "aiohttp",
     "asyncio",
     "asyncpg",
     "concurrent",

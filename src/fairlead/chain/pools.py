@@ -1,6 +1,7 @@
 """The Pools port: every pool of a pair from one read, decoded again only where its bytes
 changed."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -83,6 +84,32 @@ class ChainPools:
         if pair is None:
             pair = _Pair(self._list.of(mint_a, mint_b))
             self._pairs[mint_a, mint_b] = pair
+        while pair.reading is not None:
+            # Somebody reads them now: the same accounts, an instant ago. What is on its way is
+            # older than the question by a round trip at most, and the simulation comes after it.
+            found = await asyncio.shield(pair.reading)
+            if isinstance(found, PoolSnapshot):
+                return found
+            if found is not None:
+                raise found
+        return await self._read(pair)
+
+    async def _read(self, pair: "_Pair") -> PoolSnapshot:
+        """Read for all who come meanwhile. It is no task of its own: on the paper chain in this
+        process a read is over at once."""
+        reading = pair.reading = asyncio.get_running_loop().create_future()
+        found: PoolSnapshot | Unavailable | None = None
+        try:
+            found = await self._snapshot(pair)
+            return found
+        except Unavailable as error:
+            found = error
+            raise
+        finally:
+            pair.reading = None
+            reading.set_result(found)
+
+    async def _snapshot(self, pair: "_Pair") -> PoolSnapshot:
         for _ in range(MAX_READS):
             read = await self._chain.accounts(pair.keys)
             if pair.take(read.accounts):
@@ -92,6 +119,10 @@ class ChainPools:
 
 class _Pair:
     """The pools of a pair and every account that their quotes need."""
+
+    # Who reads them now tells the others what came of it: the pools, why there is no answer, or
+    # nothing when the reader gave up.
+    reading: "asyncio.Future[PoolSnapshot | Unavailable | None] | None" = None
 
     def __init__(self, addresses: Sequence[Pubkey]) -> None:
         self._pools = [_Seen(address) for address in addresses]

@@ -10,8 +10,9 @@ from solders.signature import Signature
 from fairlead.amounts import div_ceil
 from fairlead.chain import rpc_answers as answers
 from fairlead.chain.rpc_answers import decoded
+from fairlead.chain.rpc_caches import Recent, SlotPace
 from fairlead.chain.rpc_hints import SignatureHints
-from fairlead.chain.rpc_http import TIMEOUT_S, RpcError, RpcHttp
+from fairlead.chain.rpc_http import MAX_BATCH, TIMEOUT_S, RpcError, RpcHttp, Way
 from fairlead.chain.rpc_statuses import StatusBatcher
 from fairlead.errors import FairleadError, Unavailable
 from fairlead.ports import (
@@ -30,6 +31,9 @@ from fairlead.venues.venue import ChainTime
 MAX_ACCOUNTS = 100
 """Addresses of one getMultipleAccounts."""
 
+MAX_AGE_S = 0.3
+"""How long an answer about the newest block is told again: a slot, and never longer than this."""
+
 
 class RpcChain:
     """One endpoint of a cluster or of our own node.
@@ -45,11 +49,20 @@ class RpcChain:
         *,
         ws_url: str | None = None,
         timeout_s: float = TIMEOUT_S,
+        batch: int = MAX_BATCH,
+        max_age_s: float = MAX_AGE_S,
     ) -> None:
+        """`batch`: calls of one request. `max_age_s` 0 asks anew each time."""
         self.name = name
-        self._http = RpcHttp(url, timeout_s=timeout_s)
+        self._http = RpcHttp(url, timeout_s=timeout_s, batch=batch)
         self._statuses = StatusBatcher(self._http)
         self._hints = SignatureHints(ws_url or _ws_url(url), clock)
+        self._monotonic = clock.monotonic
+        self._max_age_s = max_age_s
+        self._pace = SlotPace()
+        self._blockhashes: Recent[str, Blockhash] = Recent(clock.monotonic)
+        self._epochs: Recent[str, EpochInfo] = Recent(clock.monotonic)
+        self._fees: Recent[tuple[int, tuple[Pubkey, ...]], int] = Recent(clock.monotonic)
         self._rents: dict[int, int] = {}
 
     async def start(self) -> None:
@@ -60,15 +73,25 @@ class RpcChain:
         await self._http.close()
 
     async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash:
-        """The height is read after the blockhash, so it is never less than the blockhash's own."""
+        """The height is read after the blockhash, so it is never less than the blockhash's own.
+
+        Orders share an answer for a slot. An older blockhash only dies a block sooner: its death
+        is counted from the height that came with it (rule 13), which stays right however old it is.
+        """
+        return await self._blockhashes.get(
+            commitment, self._slot_s(), lambda: self._latest_blockhash(commitment)
+        )
+
+    async def _latest_blockhash(self, commitment: str) -> Blockhash:
         config = {"commitment": commitment}
-        hash_raw, epoch_raw = await self._http.batch(
-            [("getLatestBlockhash", [config]), ("getEpochInfo", [config])]
+        hash_raw, epoch_raw = await self._http.together(
+            [("getLatestBlockhash", [config]), ("getEpochInfo", [config])], _way(commitment)
         )
         latest = decoded(hash_raw, answers.InContext[answers.LatestBlockhash])
         epoch = decoded(epoch_raw, answers.Epoch)
         if epoch.absolute_slot < latest.context.slot:
             raise Unavailable("chain", "the endpoint answered from two banks, the later one older")
+        self._pace.learn(epoch.absolute_slot, self._monotonic())
         return Blockhash(
             latest.value.blockhash,
             latest.context.slot,
@@ -77,9 +100,23 @@ class RpcChain:
         )
 
     async def epoch_info(self, commitment: str = "finalized") -> EpochInfo:
-        raw = await self._http.call("getEpochInfo", {"commitment": commitment})
+        """At `finalized` asked anew each time: proofs rest on the order of answers (rules 14, 15).
+        The others serve liveness only and are shared for a slot."""
+        if commitment == "finalized":
+            return await self._epoch_info(commitment)
+        return await self._epochs.get(
+            commitment, self._slot_s(), lambda: self._epoch_info(commitment)
+        )
+
+    async def _epoch_info(self, commitment: str) -> EpochInfo:
+        config = {"commitment": commitment}
+        raw = await self._http.call("getEpochInfo", config, way=_way(commitment))
         epoch = decoded(raw, answers.Epoch)
         return EpochInfo(epoch.absolute_slot, epoch.block_height, epoch.epoch)
+
+    def _slot_s(self) -> float:
+        """How long the newest block is the newest, about."""
+        return min(self._pace.slot_s, self._max_age_s)
 
     async def time(self) -> ChainTime:
         """From the Clock sysvar: the very values that programs see."""
@@ -94,7 +131,9 @@ class RpcChain:
     ) -> AccountsAtSlot:
         assert len(addresses) <= MAX_ACCOUNTS
         config = _config(commitment, min_context_slot, encoding="base64")
-        raw = await self._http.call("getMultipleAccounts", [str(key) for key in addresses], config)
+        raw = await self._http.call(
+            "getMultipleAccounts", [str(key) for key in addresses], config, way=_way(commitment)
+        )
         found = decoded(raw, answers.InContext[list[answers.AccountJson | None]])
         if len(found.value) != len(addresses):
             raise Unavailable("chain", "the answer has another number of accounts")
@@ -125,7 +164,9 @@ class RpcChain:
         signature = str(Signature.from_bytes(transaction[1:65]))
         config = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         try:
-            raw = await self._http.call("sendTransaction", _base64(transaction), config)
+            raw = await self._http.call(
+                "sendTransaction", _base64(transaction), config, way=Way.SEND
+            )
             named = decoded(raw, str)
         except RpcError as error:
             is_known = b"AlreadyProcessed" in error.data
@@ -143,7 +184,7 @@ class RpcChain:
 
     async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None:
         config = _config(commitment, 0, encoding="base64", maxSupportedTransactionVersion=0)
-        raw = await self._http.call("getTransaction", signature, config)
+        raw = await self._http.call("getTransaction", signature, config, way=_way(commitment))
         if bytes(raw) == answers.NULL:
             return None
         return answers.landed(signature, decoded(raw, answers.TransactionJson))
@@ -160,7 +201,9 @@ class RpcChain:
         config = _config(commitment, 0, limit=limit)
         config |= {"before": before} if before else {}
         config |= {"until": until} if until else {}
-        raw = await self._http.call("getSignaturesForAddress", str(address), config)
+        raw = await self._http.call(
+            "getSignaturesForAddress", str(address), config, way=Way.SLOW_READ
+        )
         return tuple(
             AddressSignature(one.signature, one.slot, answers.error_json(one.err))
             for one in decoded(raw, list[answers.AddressSignatureJson])
@@ -179,8 +222,17 @@ class RpcChain:
 
     async def prioritization_fee(self, accounts: Sequence[Pubkey], percentile: int) -> int:
         """The endpoint tells the lowest fee of each recent slot; slots without one count as
-        zero."""
+        zero.
+
+        Shared by orders for a moment: one slot of the 150 it tells about changes nothing.
+        """
         assert 0 < percentile <= 100
+        key = (percentile, tuple(accounts))
+        return await self._fees.get(
+            key, self._max_age_s, lambda: self._prioritization_fee(accounts, percentile)
+        )
+
+    async def _prioritization_fee(self, accounts: Sequence[Pubkey], percentile: int) -> int:
         raw = await self._http.call("getRecentPrioritizationFees", [str(key) for key in accounts])
         fees = sorted(
             one.prioritization_fee for one in decoded(raw, list[answers.PrioritizationFee])
@@ -195,7 +247,13 @@ class RpcChain:
 
     async def fund(self, address: Pubkey) -> None:
         """Faucet: a paper chain's own method."""
-        await self._http.call("paperFundWallet", str(address))
+        await self._http.call("paperFundWallet", str(address), way=Way.SLOW_READ)
+
+
+def _way(commitment: str) -> Way:
+    """What is asked at `finalized` may wait for a disk or a replica; nothing else should wait for
+    it."""
+    return Way.SLOW_READ if commitment == "finalized" else Way.READ
 
 
 def _config(commitment: str, min_context_slot: int, **more: Any) -> dict[str, Any]:

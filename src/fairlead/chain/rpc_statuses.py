@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fairlead.chain.rpc_answers import InContext, StatusJson, decoded, status
-from fairlead.chain.rpc_http import RpcHttp
+from fairlead.chain.rpc_http import RpcHttp, Way
 from fairlead.errors import FairleadError
 from fairlead.ports import SignatureStatus
 
@@ -64,7 +64,8 @@ class StatusBatcher:
     ) -> None:
         config = {"searchTransactionHistory": search_history}
         try:
-            raw = await self._http.call("getSignatureStatuses", signatures, config)
+            way = Way.SLOW_READ if search_history else Way.READ
+            raw = await self._http.call("getSignatureStatuses", signatures, config, way=way)
             found = decoded(raw, InContext[list[StatusJson | None]]).value
             answer.set_result(dict(zip(signatures, map(status, found), strict=True)))
         except (FairleadError, ValueError) as error:

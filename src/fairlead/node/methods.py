@@ -69,7 +69,7 @@ class Methods:
             self._table["requestAirdrop"] = self.request_airdrop
             self._table["paperFundWallet"] = self.paper_fund_wallet
 
-    async def call(self, method: str, raw_params: bytes) -> Any:
+    async def call(self, method: str, raw_params: msgspec.Raw) -> Any:
         """The result of a call, or `RpcFailure`."""
         found = self._table.get(method)
         if found is None:

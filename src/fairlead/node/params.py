@@ -7,16 +7,19 @@ from typing import Literal, TypeVar
 
 import msgspec
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from fairlead.node.failures import invalid_params, min_context_slot_not_reached
 from fairlead.solana import base58
 
 Commitment = Literal["processed", "confirmed", "finalized"]
 
-MAX_SIGNATURE_CHARACTERS = 88
 MAX_TRANSACTION_BYTES = 1_232
 
 T = TypeVar("T")
+
+_NULL = msgspec.Raw(b"null")
+_decode_values = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class DataSlice(msgspec.Struct):
@@ -52,13 +55,12 @@ class Config(msgspec.Struct, rename="camel"):
 class Params:
     """What came in `params`."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: msgspec.Raw) -> None:
+        self._values: Sequence[msgspec.Raw] = ()
+        if raw == _NULL:
+            return
         try:
-            self._values: Sequence[msgspec.Raw] = (
-                msgspec.json.decode(raw, type=list[msgspec.Raw])
-                if raw not in (b"", b"null")
-                else ()
-            )
+            self._values = _decode_values(raw)
         except msgspec.MsgspecError:
             raise invalid_params("expected an array") from None
 
@@ -68,7 +70,7 @@ class Params:
         return self._decoded(index, kind)
 
     def optional(self, index: int, kind: type[T], default: T) -> T:
-        if index >= len(self._values) or bytes(self._values[index]) == b"null":
+        if index >= len(self._values) or self._values[index] == _NULL:
             return default
         return self._decoded(index, kind)
 
@@ -94,9 +96,10 @@ def address(text: str) -> Pubkey:
 
 def signature(text: str) -> str:
     """The same text if it is a signature."""
-    data = base58.decode(text) if len(text) <= MAX_SIGNATURE_CHARACTERS else None
-    if data is None or len(data) != 64:
-        raise invalid_params("WrongSize")
+    try:
+        Signature.from_string(text)
+    except ValueError:
+        raise invalid_params("WrongSize") from None
     return text
 
 

@@ -12,8 +12,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from fairlead.node.connections import ANSWER_EXTENSION, Answer, NodeConnection
 from fairlead.node.failures import INVALID_REQUEST, PARSE_ERROR, RpcFailure
 from fairlead.node.methods import Methods
 from fairlead.node.subscriptions import Subscriptions
@@ -31,21 +33,33 @@ SLOT_POLL_S = 0.1
 STOP_S = 3
 """Seconds that open connections have at the end."""
 
-_encode = msgspec.json.Encoder().encode
+KEEP_ALIVE_S = 75
+"""Idle connections are kept: clients come back with every slot."""
 
 
-class _Call(msgspec.Struct):
+class _Call(msgspec.Struct, gc=False):
     method: str
     jsonrpc: str = "2.0"
     id: int | str | None = None
     params: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def node_app(chain: Chain, clock: Clock, faucet: Faucet | None = None) -> Starlette:
+class _Result(msgspec.Struct, gc=False):
+    jsonrpc: str
+    result: Any
+    id: int | str | None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_call = msgspec.json.Decoder(_Call).decode
+_decode_calls = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def node_app(chain: Chain, clock: Clock, faucet: Faucet | None = None) -> ASGIApp:
     """The ASGI application of a node. With a faucet it also gives paper money."""
     methods = Methods(chain, faucet)
 
-    async def post(request: Request) -> Response:
+    async def post(request: Request) -> ASGIApp:
         if not request.headers.get("content-type", "").startswith("application/json"):
             # A page of another origin cannot send this type without asking first.
             return PlainTextResponse("Content-Type: application/json is required", 415)
@@ -54,11 +68,15 @@ def node_app(chain: Chain, clock: Clock, faucet: Faucet | None = None) -> Starle
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 return PlainTextResponse("request too large", 413)
-        return Response(await _answer(methods, bytes(body)), media_type="application/json")
+        content = await _answer(methods, bytes(body))
+        answer: Answer | None = request.scope.get("extensions", {}).get(ANSWER_EXTENSION)
+        if answer is not None and answer(content):
+            return _already_answered
+        return Response(content, media_type="application/json")
 
     async def health(_: Request) -> Response:
         try:
-            await methods.call("getHealth", b"[]")
+            await methods.call("getHealth", msgspec.Raw(b"[]"))
         except RpcFailure:
             return PlainTextResponse("unknown")
         return PlainTextResponse("ok")
@@ -67,61 +85,75 @@ def node_app(chain: Chain, clock: Clock, faucet: Faucet | None = None) -> Starle
         await websocket.accept()
         await _serve_socket(websocket, chain, clock, methods)
 
-    return Starlette(
-        routes=[
-            Route("/", post, methods=["POST"]),
-            Route("/health", health),
-            WebSocketRoute("/", socket),
-        ]
-    )
+    others = Starlette(routes=[Route("/health", health), WebSocketRoute("/", socket)])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # What nearly all requests are is told apart by hand: a router and its middleware cost as
+        # much as the call.
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
+            await (await post(Request(scope, receive)))(scope, receive, send)
+        else:
+            await others(scope, receive, send)
+
+    return app
 
 
-def node_server(
-    app: Starlette, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT
-) -> uvicorn.Server:
+def node_server(app: ASGIApp, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> uvicorn.Server:
     """A server for the application; `await server.serve()` runs it."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
+            http=NodeConnection,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             access_log=False,
             log_level="warning",
             lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_S,
         )
     )
 
 
+async def _already_answered(scope: Scope, receive: Receive, send: Send) -> None:
+    """An ASGI response that has been written."""
+
+
 async def _answer(methods: Methods, body: bytes) -> bytes:
     """The answer to a call or to a batch of them."""
-    if not body.lstrip().startswith(b"["):
+    if body[:1] != b"[" and not body.lstrip().startswith(b"["):
         return await _answer_one(methods, body)
     try:
-        calls = msgspec.json.decode(body, type=list[msgspec.Raw])
+        calls = _decode_calls(body)
     except msgspec.MsgspecError:
         return _failed(None, RpcFailure(PARSE_ERROR, "Parse error"))
     if not 0 < len(calls) <= MAX_BATCH:
         return _failed(None, RpcFailure(INVALID_REQUEST, "Invalid request"))
-    return b"[" + b",".join([await _answer_one(methods, bytes(one)) for one in calls]) + b"]"
+    # At the same time: one that waits for the disk must not hold up those behind it.
+    answers = await asyncio.gather(*[_answer_one(methods, one) for one in calls])
+    return b"[" + b",".join(answers) + b"]"
 
 
-async def _answer_one(methods: Methods, raw: bytes) -> bytes:
+async def _answer_one(methods: Methods, raw: bytes | msgspec.Raw) -> bytes:
     try:
         call = _parsed(raw)
     except RpcFailure as failure:
         return _failed(None, failure)
     try:
-        return _succeeded(call.id, await methods.call(call.method, bytes(call.params)))
+        return _succeeded(call.id, await methods.call(call.method, call.params))
     except RpcFailure as failure:
         return _failed(call.id, failure)
 
 
-def _parsed(raw: bytes) -> _Call:
+def _parsed(raw: bytes | msgspec.Raw) -> _Call:
     try:
-        call = msgspec.json.decode(raw, type=_Call)
+        call = _decode_call(raw)
     except msgspec.ValidationError:
         raise RpcFailure(INVALID_REQUEST, "Invalid request") from None
     except msgspec.MsgspecError:
@@ -132,7 +164,7 @@ def _parsed(raw: bytes) -> _Call:
 
 
 def _succeeded(number: int | str | None, result: Any) -> bytes:
-    return _encode({"jsonrpc": "2.0", "result": result, "id": number})
+    return _encode(_Result("2.0", result, number))
 
 
 def _failed(number: int | str | None, failure: RpcFailure) -> bytes:
@@ -168,9 +200,9 @@ async def _answer_on_socket(
     except RpcFailure as failure:
         return _failed(None, failure)
     try:
-        result = subscriptions.call(call.method, bytes(call.params), answered)
+        result = subscriptions.call(call.method, call.params, answered)
         if result is None:
-            result = await methods.call(call.method, bytes(call.params))
+            result = await methods.call(call.method, call.params)
         return _succeeded(call.id, result)
     except RpcFailure as failure:
         return _failed(call.id, failure)

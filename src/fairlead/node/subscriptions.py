@@ -42,7 +42,9 @@ class Subscriptions:
             "slotUnsubscribe": self._unsubscribe,
         }
 
-    def call(self, method: str, raw_params: bytes, answered: asyncio.Event) -> int | bool | None:
+    def call(
+        self, method: str, raw_params: msgspec.Raw, answered: asyncio.Event
+    ) -> int | bool | None:
         """The answer; None where the method is not one of these. Frames follow once it is
         `answered`."""
         found = self._methods.get(method)

@@ -1,9 +1,13 @@
 """Pools: one read, decoded where bytes changed, left out with the reason."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from solders.pubkey import Pubkey
 
 from fairlead.chain.pools import ChainPools, PoolList, paper_pool_list
+from fairlead.errors import Unavailable
 from fairlead.ledger.tokens import PAIRS
 from fairlead.venues.venue import Venue
 from tests.contract.chain.worlds import (
@@ -77,3 +81,61 @@ async def test_what_is_no_pool_is_left_out_with_the_reason(world):
 async def test_a_pair_without_pools_is_empty(world):
     snapshot = await pools_of(world).snapshot(NOWHERE, USDC_MINT)
     assert ((), ()) == (snapshot.pools, snapshot.left_out)
+
+
+class SlowChain:
+    """A chain whose reads of accounts wait for the test, or fail."""
+
+    def __init__(self, chain: Any) -> None:
+        self._chain = chain
+        self.reads = 0
+        self.may_go = asyncio.Event()
+        self.is_down = False
+
+    async def accounts(self, addresses):
+        self.reads += 1
+        await self.may_go.wait()
+        if self.is_down:
+            raise Unavailable("chain", "down")
+        return await self._chain.accounts(addresses)
+
+
+async def test_those_who_ask_while_a_read_is_under_way_share_it(world):
+    slow: Any = SlowChain(world.chain)
+    pools = ChainPools(slow, paper_pool_list(), world.clock)
+    slow.may_go.set()
+    await pools.snapshot(SOL_MINT, USDC_MINT)
+    slow.may_go.clear()
+    before = slow.reads
+    asked = [asyncio.ensure_future(pools.snapshot(SOL_MINT, USDC_MINT)) for _ in range(3)]
+    await asyncio.sleep(0)
+    slow.may_go.set()
+    first, *others = await asyncio.gather(*asked)
+    assert (before + 1, True) == (slow.reads, all(one is first for one in others))
+    await pools.snapshot(SOL_MINT, USDC_MINT)
+    assert before + 2 == slow.reads
+
+
+async def test_a_reader_who_gives_up_leaves_the_read_to_another(world):
+    slow: Any = SlowChain(world.chain)
+    pools = ChainPools(slow, paper_pool_list(), world.clock)
+    asked = [asyncio.ensure_future(pools.snapshot(SOL_MINT, USDC_MINT)) for _ in range(3)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    slow.may_go.set()
+    _, second, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert second == third
+    assert not isinstance(second, BaseException)
+
+
+async def test_a_read_without_an_answer_fails_all_who_share_it_and_the_next_is_new(world):
+    slow: Any = SlowChain(world.chain)
+    pools = ChainPools(slow, paper_pool_list(), world.clock)
+    slow.is_down = True
+    asked = [asyncio.ensure_future(pools.snapshot(SOL_MINT, USDC_MINT)) for _ in range(3)]
+    await asyncio.sleep(0)
+    slow.may_go.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert ([Unavailable] * 3, 1) == ([type(one) for one in found], slow.reads)
+    slow.is_down = False
+    assert (await pools.snapshot(SOL_MINT, USDC_MINT)).pools
