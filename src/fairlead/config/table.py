@@ -245,9 +245,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "FAIRLEAD_CONCURRENCY",
         "workers.concurrency",
-        whole(1, 10_000),
+        whole(0, 10_000),
         "64",
-        "Orders that one worker process has in hand at the same time.",
+        "Orders that one worker process has in hand at the same time; 0: it takes no new ones.",
         _on_real("10", "devnet", "mainnet"),
     ),
     Setting(

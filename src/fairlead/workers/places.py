@@ -7,7 +7,8 @@ class Places:
     """A bound with a wake-up when a place comes free."""
 
     def __init__(self, size: int) -> None:
-        assert size > 0
+        # With none, a worker goes on with what it had and takes nothing new.
+        assert size >= 0
         self.size = size
         self.free = size
         self.freed = asyncio.Event()

@@ -1,9 +1,7 @@
-"""A worker: claims orders as places come free, keeps its lease, and takes over what dead workers
-left.
+"""A worker: claims orders as places come free, keeps its lease, takes over what dead workers left.
 
 Any number of them run beside each other, in one process or many. Recovery is the normal path: an
-order
-whose worker died is adopted and driven on from what is stored.
+order whose worker died is adopted and driven on from what is stored.
 """
 
 import asyncio
@@ -24,6 +22,10 @@ from fairlead.workers.work import ExecutorSettings, Parts, Work, Workbench
 
 log = structlog.get_logger("fairlead.worker")
 
+_CANCELS = frozenset({E.CANCEL_REQUESTED, E.CANCELLED})
+# After these an order waits for its due time.
+_MADE_TO_WAIT = frozenset({E.ROUND_FAILED, E.TAKEN_OVER, E.REOPENED})
+
 ADOPT_BATCH = 256
 """Orders taken over at a time."""
 
@@ -32,7 +34,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     """What the operator may set about a worker."""
 
     execution: ExecutorSettings = ExecutorSettings()
-    # Orders between claim and `confirmed` at a time.
+    # Orders between claim and `confirmed` at a time; 0 takes no new ones.
     concurrency: int = 64
     lease_ms: int = 10_000
     heartbeat_ms: int = 2_000
@@ -61,6 +63,9 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._driving: dict[str, asyncio.Task[None]] = {}
+        # When the next waiting order is due, as last asked; asked again when that may have changed.
+        self._due_ms: int | None = None
+        self._ask_due = True
         # Names under which we were declared dead, and may yet own what a late claim took.
         self._former: list[str] = []
 
@@ -130,14 +135,20 @@ class Worker:
             await self._sleep_until_work()
 
     async def _sleep_until_work(self) -> None:
-        due_ms = await self._parts.store.next_due_ms()
-        idle_ms = self.settings.idle_poll_ms
-        wait_ms = idle_ms if due_ms is None else min(max(due_ms - self.bench.now_ms(), 1), idle_ms)
+        if self._wake.is_set():
+            return
+        if self._ask_due:
+            self._ask_due = False
+            self._due_ms = await self._parts.store.next_due_ms()
+        wait_ms = self.settings.idle_poll_ms
+        if self._due_ms is not None:
+            wait_ms = min(max(self._due_ms - self.bench.now_ms(), 1), wait_ms)
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await self._wake.wait()
         except TimeoutError:
-            pass
+            # What was due has been claimed by now, or nothing was said in a long time: ask again.
+            self._ask_due = True
 
     async def _renew_once(self) -> None:
         await self._parts.clock.sleep(self.settings.heartbeat_ms / 1000)
@@ -218,12 +229,15 @@ class Worker:
     def _heard(self, signal: Signal) -> None:
         if signal.work:
             self._wake.set()
-        if isinstance(signal, Committed):
-            for event in signal.events:
-                if event.type in (E.CANCEL_REQUESTED, E.CANCELLED) and (
-                    event.order_id in self._driving
-                ):
+        if not isinstance(signal, Committed):
+            self._ask_due = True
+            return
+        for event in signal.events:
+            if event.type in _CANCELS:
+                if event.order_id in self._driving:
                     self._notice(event.order_id)
+            elif event.type in _MADE_TO_WAIT:
+                self._ask_due = True
 
     # --- beginning and end ---
 
