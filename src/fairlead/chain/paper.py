@@ -214,7 +214,7 @@ class PaperChain:
         record = self.bank.transaction(key, _level(commitment))
         if record is None:
             return None
-        answer = landed_transaction(record, self.bank.block_time(record.slot))
+        answer = landed_transaction(record, signature, self.bank.block_time(record.slot))
         await self._durable(commitment)
         return answer
 

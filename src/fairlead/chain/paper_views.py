@@ -1,10 +1,11 @@
 """The ledger's records as the ports' values."""
 
+import functools
 from collections.abc import Sequence
+from struct import Struct as Layout
 
 import msgspec
 from solders.pubkey import Pubkey
-from solders.signature import Signature
 
 from fairlead.chain.rpc_answers import CLOCK_SYSVAR, clock_bytes
 from fairlead.ledger.account import AccountState
@@ -17,6 +18,11 @@ from fairlead.venues.venue import Account, ChainTime
 MAX_ACCOUNTS_KEPT = 65_536
 """Converted accounts remembered; when full they are made anew."""
 
+MAX_KEYS_KEPT = 16_384
+"""Keys remembered in base58, 0.3 KB each: most come again in the next transaction."""
+
+# Mint, owner and amount of a token account.
+_TOKEN_HEAD = Layout("<32s32sQ")
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 _CLOCK_LAMPORTS = 1_169_280
 _encode = msgspec.json.Encoder().encode
@@ -67,37 +73,36 @@ class AccountViews:
         return account
 
 
-def landed_transaction(record: TransactionRecord, block_time_s: int | None) -> LandedTransaction:
-    """What `getTransaction` tells."""
-    keys = tuple(
-        [str(Pubkey.from_bytes(key)) for key in parse_transaction(record.raw).message.keys]
-    )
+def landed_transaction(
+    record: TransactionRecord, signature: str, block_time_s: int | None
+) -> LandedTransaction:
+    """What `getTransaction` tells of the transaction with this signature."""
+    keys = tuple([base58_of(key) for key in parse_transaction(record.raw).message.keys])
+    before = record.pre_tokens
+    after = record.post_tokens
     return LandedTransaction(
-        signature=str(Signature.from_bytes(record.signature)),
-        slot=record.slot,
-        block_time_s=block_time_s,
-        error=None if record.err is None else _encode(record.err).decode(),
-        fee_lamports=record.fee_lamports,
-        accounts=keys,
-        pre_lamports=record.pre_lamports,
-        post_lamports=record.post_lamports,
-        pre_tokens=_tokens(keys, record.pre_tokens),
-        post_tokens=_tokens(keys, record.post_tokens),
-        logs=record.logs,
-        compute_units=record.compute_units,
-        raw=record.raw,
+        signature,
+        record.slot,
+        block_time_s,
+        None if record.err is None else _encode(record.err).decode(),
+        record.fee_lamports,
+        keys,
+        record.pre_lamports,
+        record.post_lamports,
+        tuple([_token_balance(keys[index], data) for index, data in before]),
+        tuple([_token_balance(keys[index], data) for index, data in after]),
+        record.logs,
+        record.compute_units,
+        record.raw,
     )
 
 
-def _tokens(keys: Sequence[str], found: Sequence[tuple[int, bytes]]) -> tuple[TokenBalance, ...]:
-    return tuple(
-        [
-            TokenBalance(
-                keys[index],
-                str(Pubkey.from_bytes(data[:32])),
-                str(Pubkey.from_bytes(data[32:64])),
-                int.from_bytes(data[64:72], "little"),
-            )
-            for index, data in found
-        ]
-    )
+@functools.lru_cache(maxsize=MAX_KEYS_KEPT)
+def base58_of(key: bytes) -> str:
+    """A key as people write it."""
+    return str(Pubkey.from_bytes(key))
+
+
+def _token_balance(account: str, data: bytes) -> TokenBalance:
+    mint, owner, atoms = _TOKEN_HEAD.unpack_from(data)
+    return TokenBalance(account, base58_of(mint), base58_of(owner), atoms)

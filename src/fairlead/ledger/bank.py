@@ -5,7 +5,6 @@ Time is an argument: `produce_slot(now_ms)` ends the open block and opens the ne
 waits or draws.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -14,7 +13,7 @@ from solders.signature import Signature
 
 from fairlead.ledger.account import EMPTY, AccountState
 from fairlead.ledger.blocks import TransactionError, TransactionRecord
-from fairlead.ledger.execution import Execution, ProgramTable, execute
+from fairlead.ledger.execution import Execution, execute
 from fairlead.ledger.failures import Refused
 from fairlead.ledger.message import (
     MalformedTransaction,
@@ -23,6 +22,7 @@ from fairlead.ledger.message import (
     parse_message,
     parse_transaction,
 )
+from fairlead.ledger.plans import ProgramTable
 from fairlead.ledger.program import Program
 from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, TOKEN_PROGRAM
 from fairlead.ledger.reading import ReadableChain
@@ -52,9 +52,20 @@ class Simulation(msgspec.Struct, frozen=True, gc=False):
     logs: Sequence[str]
     compute_units: int
     fee_lamports: int
-    # Accounts after it that differ from those before, None for one that would be gone.
-    changed: Mapping[bytes, AccountState | None]
     slot: int
+    # Of the message's accounts, in its order.
+    keys: Sequence[bytes] = ()
+    before: Sequence[AccountState] = ()
+    after: Sequence[AccountState] = ()
+
+    @property
+    def changed(self) -> dict[bytes, AccountState | None]:
+        """Accounts after it that differ from those before, None for one that would be gone."""
+        return {
+            key: after if after.lamports else None
+            for key, before, after in zip(self.keys, self.before, self.after, strict=True)
+            if after is not before
+        }
 
 
 class Bank(ReadableChain):
@@ -78,19 +89,15 @@ class Bank(ReadableChain):
         except Refused as refused:
             return SendOutcome(_signature_in(raw), False, refused.err, refused.detail)
         message = transaction.message
-        digest = hashlib.sha256(message.raw).digest()
         signature = transaction.signatures[0]
-        params = self.params
-        refusal = self._window.refusal(
-            message.blockhash, digest, self._open.height - 1, params.blockhash_window
-        )
+        refusal = self._refusal(message)
         if refusal is not None:
             return SendOutcome(signature, False, refusal)
         try:
             execution = self._executed(message, moved)
         except Refused as refused:
             return SendOutcome(signature, False, refused.err, refused.detail)
-        self._commit(signature, raw, message, digest, execution)
+        self._commit(signature, raw, message, execution)
         return SendOutcome(signature, True, execution.err)
 
     def simulate(self, raw: bytes, *, sig_verify: bool = False) -> Simulation:
@@ -112,29 +119,27 @@ class Bank(ReadableChain):
     def _simulate(self, message: Message) -> Simulation:
         try:
             self._check_message(message)
-            digest = hashlib.sha256(message.raw).digest()
-            refusal = self._window.refusal(
-                message.blockhash, digest, self._open.height - 1, self.params.blockhash_window
-            )
+            refusal = self._refusal(message)
             if refusal is not None:
                 raise Refused(refusal)
-            execution = self._executed(message, None)
+            done = self._executed(message, None)
         except Refused as refused:
             return self._refused_simulation(refused)
-        changed = {
-            key: after if after.lamports else None
-            for key, before, after in zip(
-                message.keys, execution.before, execution.after, strict=True
-            )
-            if after is not before
-        }
         return Simulation(
-            execution.err, execution.logs, execution.compute_units, execution.fee_lamports,
-            changed, self._open.slot,
+            done.err, done.logs, done.compute_units, done.fee_lamports,
+            self._open.slot, message.keys, done.before, done.after,
         )  # fmt: skip
 
+    def _refusal(self, message: Message) -> TransactionError | None:
+        return self._window.refusal(
+            message.blockhash,
+            message.digest,
+            self._open.height - 1,
+            self.params.blockhash_window,
+        )
+
     def _refused_simulation(self, refused: Refused) -> Simulation:
-        return Simulation(refused.err, [], 0, 0, {}, self._open.slot)
+        return Simulation(refused.err, [], 0, 0, self._open.slot)
 
     def _parsed(self, raw: bytes) -> SignedTransaction:
         if len(raw) > self.params.max_transaction_bytes:
@@ -156,14 +161,13 @@ class Bank(ReadableChain):
         return transaction
 
     def _check_message(self, message: Message) -> None:
-        if message.lookup_tables:
+        if message.shape.lookup_tables:
             raise Refused(
                 "AddressLookupTableNotFound", "the paper ledger has no address lookup tables"
             )
-        keys = message.keys
-        if len(keys) > self.params.max_account_locks:
+        if len(message.keys) > self.params.max_account_locks:
             raise Refused("TooManyAccountLocks")
-        if len(set(keys)) != len(keys):
+        if message.has_duplicate_keys:
             raise Refused("AccountLoadedTwice")
 
     def _executed(self, message: Message, moved: Mapping[bytes, AccountState] | None) -> Execution:
@@ -178,26 +182,9 @@ class Bank(ReadableChain):
                 return msgspec.structs.replace(execution, before=before, after=after)
         return execute(message, self._accounts, self._programs, self._clock, per_signature)
 
-    def _commit(
-        self, signature: bytes, raw: bytes, message: Message, digest: bytes, execution: Execution
-    ) -> None:
+    def _commit(self, signature: bytes, raw: bytes, message: Message, execution: Execution) -> None:
         block = self._open
-        accounts, changed_before = self._accounts, block.before
         before, after = execution.before, execution.after
-        pre_tokens, post_tokens = [], []
-        for index, key in enumerate(message.keys):
-            old, new = before[index], after[index]
-            if old.owner == TOKEN_PROGRAM and len(old.data) == ACCOUNT_SIZE:
-                pre_tokens.append((index, old.data))
-            if new.owner == TOKEN_PROGRAM and len(new.data) == ACCOUNT_SIZE:
-                post_tokens.append((index, new.data))
-            if new is not old:
-                if key not in changed_before:
-                    changed_before[key] = accounts.get(key)
-                if new.lamports:
-                    accounts[key] = new
-                else:
-                    accounts.pop(key, None)
         record = TransactionRecord(
             signature,
             raw,
@@ -206,15 +193,35 @@ class Bank(ReadableChain):
             execution.fee_lamports,
             tuple([state.lamports for state in before]),
             tuple([state.lamports for state in after]),
-            tuple(pre_tokens),
-            tuple(post_tokens),
+            _tokens(before),
+            _tokens(after),
             tuple(execution.logs),
             execution.compute_units,
         )
+        accounts, changed_before = self._accounts, block.before
+        for index in execution.changed:
+            key, new = message.keys[index], after[index]
+            if key not in changed_before:
+                changed_before[key] = accounts.get(key)
+            if new.lamports:
+                accounts[key] = new
+            else:
+                accounts.pop(key, None)
         block.records.append(record)
         self._records[signature] = record
         self._transaction_count += 1
-        self._window.mark(message.blockhash, digest, block.slot)
+        self._window.mark(message.blockhash, message.digest, block.slot)
+
+
+def _tokens(states: Sequence[AccountState]) -> tuple[tuple[int, bytes], ...]:
+    """Index and data of each token account."""
+    return tuple(
+        [
+            (index, state.data)
+            for index, state in enumerate(states)
+            if state.owner == TOKEN_PROGRAM and len(state.data) == ACCOUNT_SIZE
+        ]
+    )
 
 
 def _signature_in(raw: bytes) -> bytes:

@@ -6,7 +6,6 @@ root is exact and a fork is a walk backwards.
     rooted … root | unrooted … confirmed … | open        finality_depth blocks from root to open
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -103,9 +102,8 @@ class Chain:
                 self._mark(parse_transaction(record.raw).message, record.slot)
 
     def _mark(self, message: Message, slot: int) -> None:
-        digest = hashlib.sha256(message.raw).digest()
         if self._window.height_of(message.blockhash) is not None:
-            self._window.mark(message.blockhash, digest, slot)
+            self._window.mark(message.blockhash, message.digest, slot)
 
     def _prune_history(self) -> None:
         params = self.params
@@ -168,8 +166,7 @@ class Chain:
         for record in block.records:
             del self._records[record.signature]
             message = parse_transaction(record.raw).message
-            digest = hashlib.sha256(message.raw).digest()
-            self._window.unmark(message.blockhash, digest)
+            self._window.unmark(message.blockhash, message.digest)
         if block.blockhash:
             self._window.forget(block.blockhash)
         self._transaction_count -= len(block.records)

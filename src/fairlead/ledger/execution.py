@@ -5,10 +5,9 @@ those of `BorrowedAccount` and `deserialize_parameters` in agave. A transaction 
 only the fee.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
-from solders.pubkey import Pubkey
 
 from fairlead.amounts import div_ceil
 from fairlead.ledger.account import (
@@ -22,11 +21,15 @@ from fairlead.ledger.account import (
 from fairlead.ledger.blocks import TransactionError
 from fairlead.ledger.failures import FAILURE_TEXT, Refused
 from fairlead.ledger.message import Message
-from fairlead.ledger.program import AccountView, InstructionError, Process, Program
+from fairlead.ledger.plans import Plan, ProgramTable
+from fairlead.ledger.program import AccountView, InstructionError
 from fairlead.ledger.programs import compute_budget
 
 LOG_BYTES_LIMIT = 10_000
 """Log bytes a validator keeps of one transaction: lines that would reach it are lost."""
+
+
+_EMPTY_ACCOUNT_RENT = rent_minimum(0)
 
 
 class Clock(msgspec.Struct, frozen=True, gc=False):
@@ -47,49 +50,6 @@ class _Context(msgspec.Struct, gc=False):
         return rent_minimum(space)
 
 
-class _Entry(msgspec.Struct, frozen=True, gc=False):
-    process: Process
-    touches: frozenset[bytes]
-    # Where `fixed_units` is None.
-    compute_units: Callable[[bytes], int]
-    fixed_units: int | None
-    is_builtin: bool
-    name: str
-    invoke_line: str
-    success_line: str
-    # Its beginning.
-    consumed_line: str
-
-
-class ProgramTable:
-    """The programs this ledger can run."""
-
-    def __init__(self, programs: Mapping[bytes, Program]) -> None:
-        self.entries = {key: _entry(key, program) for key, program in programs.items()}
-        self.builtins = frozenset(key for key, program in programs.items() if program.is_builtin)
-        self.never_writable = self.builtins | RESERVED_KEYS
-
-
-def _entry(key: bytes, program: Program) -> _Entry:
-    name = str(Pubkey.from_bytes(key))
-    units = program.compute_units
-    return _Entry(
-        program.process,
-        program.touches,
-        _no_units if isinstance(units, int) else units,
-        units if isinstance(units, int) else None,
-        program.is_builtin,
-        name,
-        f"Program {name} invoke [1]",
-        f"Program {name} success",
-        f"Program {name} consumed ",
-    )
-
-
-def _no_units(data: bytes) -> int:
-    return 0
-
-
 class Execution(msgspec.Struct, frozen=True, gc=False):
     """What a message did. States are in the order of the message's keys."""
 
@@ -97,6 +57,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     before: Sequence[AccountState]
     # After the message; after the fee alone where it failed.
     after: Sequence[AccountState]
+    # Indexes of those that differ.
+    changed: Iterable[int]
     logs: list[str]
     compute_units: int
     fee_lamports: int
@@ -110,36 +72,49 @@ def execute(
     lamports_per_signature: int,
 ) -> Execution:
     """Run the message, or raise `Refused` where no block would hold it."""
-    budget = compute_budget.requested(message, programs.builtins)
-    fee = message.required_signatures * lamports_per_signature
+    plan = programs.plan(message)
+    if plan is None:
+        compute_budget.requested(message, programs.builtins)
+        raise _unknown_program(message, accounts, programs)
+    budget = plan.budget(message, programs.builtins)
+    fee = message.shape.required_signatures * lamports_per_signature
     if budget.price:
         fee += div_ceil(budget.unit_limit * budget.price, 1_000_000)
-    _refuse_unknown_programs(message, accounts, programs)
-    before = [accounts.get(key, EMPTY) for key in message.keys]
+    find = accounts.get
+    before = [find(key, EMPTY) for key in message.keys]
     payer = _charged(before[0], fee)
-    views = _views(message, before, programs)
-    views[0].lamports = payer.lamports
-    views[0].prior = payer
+    views = plan.views(message.keys, before, programs.never_writable)
+    first = views[0]
+    first.lamports = payer.lamports
+    first.prior = payer
     logs: list[str] = []
     context = _Context(clock.slot, clock.unix_timestamp, clock.epoch, logs.append)
-    err, units = _run(message, views, programs, context, budget.unit_limit)
+    changed = {0: first}
+    err, units = _run(plan, message.datas, views, context, logs, budget.unit_limit, changed)
     if err is None:
-        err = _rent_failure(views, before)
-    after = [view.prior for view in views] if err is None else [payer, *before[1:]]
-    return Execution(err, before, after, _truncated(logs), units, fee)
+        err = _rent_failure(changed, before)
+    after = before.copy()
+    if err is None:
+        for index, view in changed.items():
+            after[index] = view.prior
+    else:
+        changed = {0: first}
+        after[0] = payer
+        # A program may have changed a view that it was not allowed to.
+        plan.last_readonly.clear()
+    return Execution(err, before, after, changed, _truncated(logs), units, fee)
 
 
-def _refuse_unknown_programs(
+def _unknown_program(
     message: Message, accounts: Mapping[bytes, AccountState], programs: ProgramTable
-) -> None:
-    for instruction in message.instructions:
-        key = message.keys[instruction.program_index]
-        if key not in programs.entries:
-            account = accounts.get(key)
-            if account is None:
-                raise Refused("ProgramAccountNotFound")
-            detail = "the paper ledger does not know this program" if account.executable else ""
-            raise Refused("InvalidProgramForExecution", detail)
+) -> Refused:
+    keys = [message.keys[index] for index in message.shape.program_indexes]
+    unknown = next(key for key in keys if key not in programs.entries)
+    account = accounts.get(unknown)
+    if account is None:
+        return Refused("ProgramAccountNotFound")
+    detail = "the paper ledger does not know this program" if account.executable else ""
+    return Refused("InvalidProgramForExecution", detail)
 
 
 def _charged(payer: AccountState, fee: int) -> AccountState:
@@ -152,96 +127,63 @@ def _charged(payer: AccountState, fee: int) -> AccountState:
     if left < 0:
         raise Refused("InsufficientFundsForFee")
     charged = AccountState(left, b"", SYSTEM_PROGRAM)
-    if not _rent_allows(payer, charged):
+    if left < _EMPTY_ACCOUNT_RENT and not _rent_allows(payer, charged):
         raise Refused({"InsufficientFundsForRent": {"account_index": 0}})
     return charged
 
 
-def _views(
-    message: Message, before: Sequence[AccountState], programs: ProgramTable
-) -> list[AccountView]:
-    signers = message.required_signatures
-    unsigned = len(before) - signers
-    flags = [True] * (signers - message.readonly_signed) + [False] * message.readonly_signed
-    flags += [True] * (unsigned - message.readonly_unsigned) + [False] * message.readonly_unsigned
-    views = []
-    left = signers
-    for key, state, is_writable in zip(message.keys, before, flags, strict=True):
-        views.append(
-            AccountView(
-                key,
-                state.lamports,
-                state.data,
-                state.owner,
-                state.executable,
-                left > 0,
-                is_writable,
-                state,
-            )
-        )
-        left -= 1
-    # An invoked program and a reserved key are read-only whatever the header says.
-    for instruction in message.instructions:
-        views[instruction.program_index].is_writable = False
-    for view in views:
-        if view.is_writable and view.key in programs.never_writable:
-            view.is_writable = False
-    return views
-
-
 def _run(
-    message: Message,
+    plan: Plan,
+    datas: Sequence[bytes],
     views: list[AccountView],
-    programs: ProgramTable,
     context: _Context,
+    logs: list[str],
     unit_limit: int,
+    changed: dict[int, AccountView],
 ) -> tuple[TransactionError | None, int]:
-    """The first failure, if any, and the compute units burnt."""
-    log = context.log
-    entries = programs.entries
-    keys = message.keys
-    consumed = 0
-    for index, instruction in enumerate(message.instructions):
-        entry = entries[keys[instruction.program_index]]
-        accounts = [views[i] for i in instruction.account_indexes]
-        touches = entry.touches
-        log(entry.invoke_line)
-        available = unit_limit - consumed
+    """The first failure, if any, and the compute units burnt. Adds to `changed` what it changes."""
+    available = unit_limit
+    for step, data in zip(plan.steps, datas, strict=True):
+        entry = step.entry
+        logs.append(entry.invoke_line)
         units = entry.fixed_units
         if units is None:
-            units = entry.compute_units(instruction.data)
+            units = entry.compute_units(data)
         try:
             if units > available:
                 units = available
                 raise _out_of_units(entry.is_builtin)
-            entry.process(context, accounts, instruction.data)
-            balance = 0
-            for view in accounts:
-                prior = view.prior
-                if (
-                    view.data is not prior.data
-                    or view.lamports != prior.lamports
-                    or view.owner is not prior.owner
-                ):
+            if not entry.is_idle:
+                entry.process(context, step.accounts(views), data)
+                balance = 0
+                for view in step.watched(views):
+                    prior = view.prior
                     lamports = view.lamports
-                    balance += lamports - prior.lamports
-                    if not view.is_writable or prior.owner not in touches:
-                        _check_foreign_change(view, prior, prior.owner in touches)
-                    view.prior = AccountState(lamports, view.data, view.owner, prior.executable)
-            if balance != 0:
-                raise InstructionError("UnbalancedInstruction")
+                    if (
+                        view.data is not prior.data
+                        or lamports != prior.lamports
+                        or view.owner is not prior.owner
+                    ):
+                        balance += lamports - prior.lamports
+                        is_touchable = prior.owner in entry.touches
+                        if not is_touchable or not view.is_writable:
+                            _check_foreign_change(view, prior, is_touchable)
+                        view.prior = AccountState(lamports, view.data, view.owner, prior.executable)
+                        changed[view.index] = view
+                if balance != 0:
+                    raise InstructionError("UnbalancedInstruction")
         except InstructionError as error:
-            consumed += units
             if not entry.is_builtin:
-                log(f"{entry.consumed_line}{units} of {available} compute units")
-            log(f"Program {entry.name} failed: {_failure_text(error)}")
+                logs.append(entry.consumed_line(units, available))
+            logs.append(f"Program {entry.name} failed: {_failure_text(error)}")
             what = error.kind if error.code is None else {error.kind: error.code}
-            return {"InstructionError": [index, what]}, consumed
-        consumed += units
-        if not entry.is_builtin:
-            log(f"{entry.consumed_line}{units} of {available} compute units")
-        log(entry.success_line)
-    return None, consumed
+            return {"InstructionError": [step.index, what]}, unit_limit - available + units
+        if entry.is_builtin:
+            logs.append(entry.success_line)
+        else:
+            logs += entry.endings.get((units, available)) or entry.ending(units, available)
+        available -= units
+    return None, unit_limit - available
 
 
 def _out_of_units(is_builtin: bool) -> InstructionError:
@@ -269,17 +211,18 @@ def _check_foreign_change(view: AccountView, prior: AccountState, is_touchable: 
 
 
 def _rent_failure(
-    views: Sequence[AccountView], before: Sequence[AccountState]
+    changed: Mapping[int, AccountView], before: Sequence[AccountState]
 ) -> TransactionError | None:
-    for index, view in enumerate(views):
-        after = view.prior
+    failed = []
+    for index, view in changed.items():
+        lamports = view.lamports
         if (
-            after is not before[index]
-            and after.lamports < (RENT_OVERHEAD_BYTES + len(after.data)) * RENT_LAMPORTS_PER_BYTE
-            and not _rent_allows(before[index], after)
+            lamports < (RENT_OVERHEAD_BYTES + len(view.data)) * RENT_LAMPORTS_PER_BYTE
+            and lamports
+            and not _rent_allows(before[index], view.prior)
         ):
-            return {"InsufficientFundsForRent": {"account_index": index}}
-    return None
+            failed.append(index)
+    return {"InsufficientFundsForRent": {"account_index": min(failed)}} if failed else None
 
 
 def _rent_allows(before: AccountState, after: AccountState) -> bool:
@@ -297,7 +240,7 @@ def _failure_text(error: InstructionError) -> str:
 
 
 def _truncated(logs: list[str]) -> list[str]:
-    if sum(map(len, logs)) < LOG_BYTES_LIMIT // 4:  # a character has at most four bytes
+    if len("".join(logs)) < LOG_BYTES_LIMIT // 4:  # a character has at most four bytes
         return logs
     kept: list[str] = []
     written = 0
@@ -311,28 +254,3 @@ def _truncated(logs: list[str]) -> list[str]:
             is_truncated = True
             kept.append("Log truncated")
     return kept
-
-
-def _key(text: str) -> bytes:
-    return bytes(Pubkey.from_string(text))
-
-
-RESERVED_KEYS = frozenset(
-    _key(text)
-    for text in (
-        "SysvarC1ock11111111111111111111111111111111",
-        "SysvarEpochSchedu1e111111111111111111111111",
-        "SysvarFees111111111111111111111111111111111",
-        "Sysvar1nstructions1111111111111111111111111",
-        "SysvarRecentB1ockHashes11111111111111111111",
-        "SysvarRent111111111111111111111111111111111",
-        "SysvarS1otHashes111111111111111111111111111",
-        "SysvarS1otHistory11111111111111111111111111",
-        "SysvarStakeHistory1111111111111111111111111",
-        "BPFLoader1111111111111111111111111111111111",
-        "BPFLoader2111111111111111111111111111111111",
-        "BPFLoaderUpgradeab1e11111111111111111111111",
-        "NativeLoader1111111111111111111111111111111",
-    )
-)
-"""Keys no transaction may write (`ReservedAccountKeys`, those of them a wallet may name)."""

@@ -42,11 +42,12 @@ class AccountView(msgspec.Struct, gc=False, eq=False):
     lamports: int
     data: bytes
     owner: bytes
-    executable: bool = False
     is_signer: bool = False
     is_writable: bool = False
-    # The state before the running instruction; the runtime's, not the program's.
+    # The runtime's, not the program's: the state before the running instruction, and where the
+    # account is in the message.
     prior: AccountState = EMPTY
+    index: int = 0
 
 
 class InvokeContext(Protocol):
@@ -79,3 +80,7 @@ class Program(msgspec.Struct, frozen=True, gc=False):
     compute_units: int | Callable[[bytes], int]
     # Part of the validator: logs no "consumed" line and has a default limit of 3,000 units.
     is_builtin: bool = False
+    # It does nothing when it runs.
+    is_idle: bool = False
+    # It refuses by itself to change a read-only account, so that nobody need look.
+    writes_only_writable: bool = False

@@ -6,13 +6,13 @@ must agree, transfer fees apart, and every lamport the wallet lost must be accou
 temporary wSOL account leaves no trace of its own: it exists neither before nor after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from fairlead.orders.model import Leg
 from fairlead.solana.accounts import WSOL_MINT
-from fairlead.solana.landed import LandedTransaction, TokenBalance
+from fairlead.solana.landed import LandedTransaction
 
 _WSOL = str(WSOL_MINT)
 
@@ -58,79 +58,84 @@ def fill_of(
     assert transaction.error is None
     assert legs
     token_in, token_out = legs[0].token_in, legs[0].token_out
-    assert all((leg.token_in, leg.token_out) == (token_in, token_out) for leg in legs)
+    for leg in legs:
+        assert leg.token_in == token_in
+        assert leg.token_out == token_out
     tokens = _token_changes(transaction)
-    lamports = dict(
-        zip(
-            transaction.accounts,
-            (
-                b - a
-                for a, b in zip(transaction.pre_lamports, transaction.post_lamports, strict=True)
-            ),
-            strict=True,
-        )
-    )
-    vault_in = sum(tokens.get(vault, 0) for vault in {leg.vault_in for leg in legs})
-    vault_out = -sum(tokens.get(vault, 0) for vault in {leg.vault_out for leg in legs})
-    rent = _rent(transaction, wallet, latch_address, lamports)
+    vault_in, vault_out = 0, 0
+    for vault in {leg.vault_in for leg in legs}:
+        vault_in += tokens.get(vault, 0)
+    for vault in {leg.vault_out for leg in legs}:
+        vault_out -= tokens.get(vault, 0)
+    rent = _rent(transaction, wallet, latch_address)
     fee = transaction.fee_lamports
+    gained = _lamports_gained(transaction, wallet)
     # What the wallet's lamports say about a SOL side; zero when neither side is SOL.
-    wallet_lamports = lamports.get(wallet, 0) + fee + rent + tip_lamports
+    wallet_lamports = gained + fee + rent + tip_lamports
     own_in = -wallet_lamports if token_in == _WSOL else -_own(transaction, wallet, token_in, tokens)
     own_out = (
         wallet_lamports if token_out == _WSOL else _own(transaction, wallet, token_out, tokens)
     )
-    facts = {
-        "vault_in_atoms": vault_in,
-        "vault_out_atoms": vault_out,
-        "wallet_in_atoms": own_in,
-        "wallet_out_atoms": own_out,
-        "wallet_lamports": lamports.get(wallet, 0),
-        "fee_lamports": fee,
-        "tip_lamports": tip_lamports,
-        "rent_lamports": rent,
-    }
-
-    def require(holds: bool, why: str) -> None:
-        if not holds:
-            raise FillMismatch(transaction.signature, why, facts)
-
-    require(vault_in > 0 and vault_out > 0, "the vaults did not swap")
-    require(own_in >= vault_in, "the wallet gave less than the vaults took")
-    require(own_out <= vault_out, "the wallet got more than the vaults gave")
-    require(token_in != _WSOL or own_in == vault_in, "lamports given and taken differ")
-    require(token_out != _WSOL or own_out == vault_out, "lamports given and taken differ")
-    require(_WSOL in (token_in, token_out) or wallet_lamports == 0, "lamports went elsewhere")
+    why = None
+    if not (vault_in > 0 and vault_out > 0):
+        why = "the vaults did not swap"
+    elif own_in < vault_in:
+        why = "the wallet gave less than the vaults took"
+    elif own_out > vault_out:
+        why = "the wallet got more than the vaults gave"
+    elif (token_in == _WSOL and own_in != vault_in) or (
+        token_out == _WSOL and own_out != vault_out
+    ):
+        why = "lamports given and taken differ"
+    elif _WSOL not in (token_in, token_out) and wallet_lamports != 0:
+        why = "lamports went elsewhere"
+    if why is not None:
+        facts = {
+            "vault_in_atoms": vault_in,
+            "vault_out_atoms": vault_out,
+            "wallet_in_atoms": own_in,
+            "wallet_out_atoms": own_out,
+            "wallet_lamports": gained,
+            "fee_lamports": fee,
+            "tip_lamports": tip_lamports,
+            "rent_lamports": rent,
+        }
+        raise FillMismatch(transaction.signature, why, facts)
     return Fill(own_in, own_out, fee, tip_lamports, rent, own_in - vault_in, vault_out - own_out)
 
 
 def _token_changes(transaction: LandedTransaction) -> dict[str, int]:
     """Atoms gained by each token account; one that did not exist held nothing."""
-    changes = _by_account(transaction.post_tokens)
-    for account, atoms in _by_account(transaction.pre_tokens).items():
-        changes[account] = changes.get(account, 0) - atoms
+    changes = {balance.account: balance.atoms for balance in transaction.post_tokens}
+    for balance in transaction.pre_tokens:
+        changes[balance.account] = changes.get(balance.account, 0) - balance.atoms
     return changes
 
 
-def _by_account(balances: Iterable[TokenBalance]) -> dict[str, int]:
-    return {balance.account: balance.atoms for balance in balances}
+def _lamports_gained(transaction: LandedTransaction, account: str) -> int:
+    if account not in transaction.accounts:
+        return 0
+    index = transaction.accounts.index(account)
+    return transaction.post_lamports[index] - transaction.pre_lamports[index]
 
 
 def _own(transaction: LandedTransaction, wallet: str, mint: str, changes: dict[str, int]) -> int:
     """Atoms of a mint gained by all accounts that belong to the wallet."""
-    balances = (*transaction.pre_tokens, *transaction.post_tokens)
-    own = {b.account for b in balances if b.owner == wallet and b.mint == mint}
-    return sum(changes[account] for account in own)
+    own = {
+        balance.account
+        for balances in (transaction.pre_tokens, transaction.post_tokens)
+        for balance in balances
+        if balance.owner == wallet and balance.mint == mint
+    }
+    return sum([changes[account] for account in own])
 
 
-def _rent(
-    transaction: LandedTransaction,
-    wallet: str,
-    latch_address: str | None,
-    lamports: dict[str, int],
-) -> int:
+def _rent(transaction: LandedTransaction, wallet: str, latch_address: str | None) -> int:
     """Lamports now held by the latch and by token accounts of the wallet that did not exist
     before."""
-    before = {balance.account for balance in transaction.pre_tokens}
-    made = {b.account for b in transaction.post_tokens if b.owner == wallet} - before
-    return sum(lamports[a] for a in made) + (lamports.get(latch_address, 0) if latch_address else 0)
+    held = {balance.account for balance in transaction.post_tokens if balance.owner == wallet}
+    made = held.difference([balance.account for balance in transaction.pre_tokens])
+    rent = _lamports_gained(transaction, latch_address) if latch_address else 0
+    for account in made:
+        rent += _lamports_gained(transaction, account)
+    return rent

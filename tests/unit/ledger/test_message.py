@@ -1,5 +1,6 @@
 """The parser reads what solders writes, and refuses what solders refuses."""
 
+import hashlib
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from solders.transaction import VersionedTransaction
 
 from fairlead.ledger.message import MalformedTransaction, parse_transaction
 from tests.ledger.random_transactions import RandomTransactions
-from tests.ledger.wire import ALICE_KEY, BOB_KEY, signed, transfer
+from tests.ledger.wire import ALICE, ALICE_KEY, BOB, BOB_KEY, signed, transfer
 
 
 @given(st.integers(0, 2**32))
@@ -68,6 +69,41 @@ def test_damaged_bytes_are_refused_or_read_as_solders_reads_them(seed):
 def _is_odd(transaction: VersionedTransaction) -> bool:
     """A signature count the header does not ask for: solders leaves that to the runtime."""
     return len(transaction.signatures) != transaction.message.header.num_required_signatures
+
+
+def test_messages_of_one_shape_are_read_as_the_first_one_was():
+    bob_pays = signed(bytes(range(32)), transfer(BOB_KEY, ALICE_KEY, 2), signers=(BOB,))
+    first = parse_transaction(signed(bytes(32), transfer(ALICE_KEY, BOB_KEY, 1))).message
+    second = parse_transaction(bob_pays).message
+    assert first.shape is second.shape
+    assert (BOB_KEY, ALICE_KEY) == second.keys[:2]
+    assert bytes(range(32)) == second.blockhash
+    assert [transfer(BOB_KEY, ALICE_KEY, 2).data] == [each.data for each in second.instructions]
+    assert hashlib.sha256(second.raw).digest() == second.digest
+
+
+def test_a_message_of_the_same_size_and_another_shape_is_not_mistaken():
+    to_bob = transfer(ALICE_KEY, BOB_KEY, 1)
+    first = parse_transaction(signed(bytes(32), to_bob, to_bob)).message
+    to_self = transfer(ALICE_KEY, ALICE_KEY, 1)
+    second = parse_transaction(signed(bytes(32), to_self, to_bob)).message
+    assert len(first.raw) == len(second.raw)
+    assert [b"\0\1", b"\0\1"] == [each.account_indexes for each in first.instructions]
+    assert [b"\0\0", b"\0\1"] == [each.account_indexes for each in second.instructions]
+
+
+def test_more_shapes_of_one_size_than_are_remembered_are_all_read_right():
+    """Orders of two instructions' accounts, more than `MAX_SHAPES_ALIKE` of one size."""
+    keys = (ALICE_KEY, BOB_KEY)
+    for number in range(2**5):
+        pairs = [(keys[number >> i & 1], keys[number >> i & 1 ^ 1]) for i in range(5)]
+        instructions = [transfer(source, target, number) for source, target in pairs]
+        raw = signed(bytes(32), *instructions, signers=(ALICE, BOB))
+        message = parse_transaction(raw).message
+        found = [
+            tuple(message.keys[i] for i in each.account_indexes) for each in message.instructions
+        ]
+        assert pairs == found
 
 
 def test_a_length_not_in_its_shortest_form_is_refused():

@@ -7,10 +7,11 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState
 from fairlead.ledger.bank import Bank
-from fairlead.ledger.blocks import LedgerParams
+from fairlead.ledger.blocks import LedgerParams, TransactionError
 from fairlead.ledger.programs import BASE_PROGRAMS
 from fairlead.ledger.programs.memo import MEMO_PROGRAM
 from fairlead.ledger.programs.system import address_with_seed
+from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, token_account
 from fairlead.ledger.records import genesis
 from tests.ledger.random_transactions import RandomTransactions
 from tests.ledger.wire import (
@@ -260,3 +261,48 @@ def _unheld(accounts: dict[bytes, AccountState], mint_key: bytes) -> int:
         if len(state.data) == 165 and state.data[:32] == mint_key
     )
     return int.from_bytes(accounts[mint_key].data[36:44], "little") - held
+
+
+def test_a_send_sees_what_happened_since_its_simulation():
+    ledger = bank()
+    raw = signed(newest(ledger), transfer(BOB_KEY, ALICE_KEY, 10**9 - 1_000_000), signers=(BOB,))
+    assert ledger.simulate(raw).err is None
+    other = signed(newest(ledger), transfer(BOB_KEY, ALICE_KEY, 10**8), signers=(BOB,))
+    assert ledger.send(other).err is None
+    assert {"InstructionError": [0, {"Custom": 1}]} == ledger.simulate(raw).err
+    assert {"InstructionError": [0, {"Custom": 1}]} == ledger.send(raw).err
+
+
+def test_what_a_program_did_to_a_read_only_account_is_gone_after_the_failure():
+    """Read-only accounts are shown again to the next message that names them."""
+    mint_key, source, target = bytes([7]) * 32, bytes([8]) * 32, bytes([9]) * 32
+    accounts = {
+        ALICE_KEY: AccountState(10**9, b"", SYSTEM_PROGRAM),
+        source: AccountState(2_039_280, token_account(mint_key, ALICE_KEY, 100), TOKEN_PROGRAM),
+        target: AccountState(2_039_280, token_account(mint_key, BOB_KEY, 5), TOKEN_PROGRAM),
+    }
+    ledger = Bank(BASE_PROGRAMS, genesis(1, accounts, LedgerParams(), 0))
+
+    def sent(amount: int) -> TransactionError | None:
+        data = b"\x03" + amount.to_bytes(8, "little")
+        move = instruction(TOKEN_PROGRAM, data, (source, "w"), (target, ""), (ALICE_KEY, "s"))
+        return ledger.send(signed(newest(ledger), move)).err
+
+    assert {"InstructionError": [0, "ReadonlyDataModified"]} == sent(1)
+    assert {"InstructionError": [0, "ReadonlyDataModified"]} == sent(2)
+    assert sent(0) is None
+    assert {"InstructionError": [0, {"Custom": 1}]} == sent(101)
+    state = ledger.account(target)
+    assert state is accounts[target]
+
+
+def test_a_reserved_key_stays_read_only_for_messages_of_a_known_shape():
+    ledger = bank()
+    rent_sysvar = bytes(Pubkey.from_string("SysvarRent111111111111111111111111111111111"))
+    for target, err in (
+        (BOB_KEY, None),
+        (rent_sysvar, {"InstructionError": [0, "ReadonlyLamportChange"]}),
+        (key_of(keypair(5)), None),
+    ):
+        raw = signed(newest(ledger), transfer(ALICE_KEY, target, 900_000))
+        assert err == ledger.send(raw).err

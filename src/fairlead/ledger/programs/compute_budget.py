@@ -39,13 +39,13 @@ def requested(message: Message, builtins: frozenset[bytes]) -> ComputeBudget:
     """The budget the message sets; `Refused` if malformed, or if one value is set twice."""
     values: dict[int, int] = {}
     default_limit = 0
-    for index, instruction in enumerate(message.instructions):
-        program = message.keys[instruction.program_index]
+    for index, program_index in enumerate(message.shape.program_indexes):
+        program = message.keys[program_index]
         if program != COMPUTE_BUDGET_PROGRAM:
             default_limit += DEFAULT_BUILTIN_UNITS if program in builtins else DEFAULT_UNITS
             continue
         default_limit += DEFAULT_BUILTIN_UNITS
-        data = instruction.data
+        data = message.datas[index]
         # Bytes after the value are ignored, as borsh's `try_from_slice_unchecked` does.
         if not data or len(data) < _SIZES.get(data[0], 1 << 16):
             raise Refused({"InstructionError": [index, "InvalidInstructionData"]})
@@ -65,4 +65,4 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
     """Nothing: what it says was read before the message ran."""
 
 
-PROGRAM = Program(process, frozenset(), 150, is_builtin=True)
+PROGRAM = Program(process, frozenset(), 150, is_builtin=True, is_idle=True)

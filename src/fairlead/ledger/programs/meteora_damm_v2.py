@@ -13,6 +13,7 @@ from fairlead.ledger.programs.token_data import TOKEN_PROGRAM
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAMS,
+    seeds_signer,
     transfer_checked,
 )
 from fairlead.venues.anchor import anchor_error, anchor_log
@@ -44,6 +45,8 @@ POOL_AUTHORITY = bytes(damm_v2_accounts.POOL_AUTHORITY)
 EVENT_AUTHORITY = bytes(damm_v2_accounts.EVENT_AUTHORITY)
 INSTRUCTIONS_SYSVAR = bytes(damm_v2.INSTRUCTIONS_SYSVAR)
 ACCOUNTS = 14
+_AUTHORITY_SIGNS = seeds_signer(POOL_AUTHORITY)
+_NO_FEES: tuple[TransferFee | None, TransferFee | None] = (None, None)
 
 
 def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
@@ -79,7 +82,8 @@ def _swap(
     limit: int,
     mode: int,
 ) -> None:
-    _check_accounts(accounts)
+    if not _are_right(accounts):
+        _check_accounts(accounts)
     pool, user_in = accounts[1], accounts[2]
     data = pool.data
     numbers = damm_v2_accounts.decode_numbers(data)
@@ -90,7 +94,9 @@ def _swap(
     if numbers.base_fee.rate_limiter_applies(a_to_b, point, numbers.activation_point):
         # That no other swap of the pool is in the transaction is not checked here.
         _check_sysvar(accounts)
-    fees = (_fee(accounts[6], context.epoch), _fee(accounts[7], context.epoch))
+    fees = _NO_FEES
+    if accounts[6].owner != TOKEN_PROGRAM or accounts[7].owner != TOKEN_PROGRAM:
+        fees = (_fee(accounts[6], context.epoch), _fee(accounts[7], context.epoch))
     swap = _moved(numbers, fees, a_to_b, amount, limit, mode, point)
     referral = accounts[11] if accounts[11].key != PROGRAM_ID else None
     after = after_swap(
@@ -101,7 +107,7 @@ def _swap(
     side_b = (accounts[5], accounts[7], accounts[10].key, fees[1])
     vault, mint, program, fee = side_a if a_to_b else side_b
     transfer_checked(
-        context, program, user_in, mint, vault, accounts[8].key, after.into_vault_atoms, fee
+        context, program, user_in, mint, vault, accounts[8], after.into_vault_atoms, fee
     )
     vault, mint, program, fee = side_b if a_to_b else side_a
     transfer_checked(
@@ -110,14 +116,14 @@ def _swap(
         vault,
         mint,
         accounts[3],
-        POOL_AUTHORITY,
+        _AUTHORITY_SIGNS,
         after.out_of_vault_atoms,
         fee,
     )
     if referral is not None:
         vault, mint, program, fee = side_b if swap.fee_is_b else side_a
         transfer_checked(
-            context, program, vault, mint, referral, POOL_AUTHORITY, after.referral_atoms, fee
+            context, program, vault, mint, referral, _AUTHORITY_SIGNS, after.referral_atoms, fee
         )
     pool.data = after.pool_data
 
@@ -157,6 +163,35 @@ def _check_sysvar(accounts: Sequence[AccountView]) -> None:
         raise InstructionError("UnsupportedSysvar")
 
 
+def _are_right(accounts: Sequence[AccountView]) -> bool:
+    """Whether this is plainly a swap of two SPL Tokens that `_check_accounts` has nothing against.
+
+    It says no to Token-2022 and a referral as well, and where in doubt: then the checks are made
+    one by one.
+    """
+    (
+        authority, pool, user_in, user_out, vault_a, vault_b, mint_a, mint_b,
+        user, program_a, program_b, referral, event_authority, *_,
+    ) = accounts  # fmt: skip
+    data, token = pool.data, TOKEN_PROGRAM
+    return (
+        user.is_signer
+        and authority.key == POOL_AUTHORITY
+        and event_authority.key == EVENT_AUTHORITY
+        and pool.owner == referral.key == PROGRAM_ID
+        and token == user_in.owner == user_out.owner == vault_a.owner == vault_b.owner
+        and token == program_a.key == program_b.key
+        and data[:8] == damm_v2_accounts.POOL_DISCRIMINATOR
+        and len(data) == damm_v2_accounts.POOL_SIZE
+        and pool.is_writable
+        and user_in.is_writable
+        and user_out.is_writable
+        and vault_a.is_writable
+        and vault_b.is_writable
+        and mint_a.key + mint_b.key + vault_a.key + vault_b.key == data[168:296]
+    )
+
+
 def _check_accounts(accounts: Sequence[AccountView]) -> None:
     """In the order and with the codes that the program was seen to answer with."""
     if accounts[0].key != POOL_AUTHORITY:
@@ -194,11 +229,9 @@ def _check_token_account(account: AccountView) -> None:
         raise anchor_error(3012 if is_missing else 3007)
 
 
-def compute_units(data: bytes) -> int:
-    """What one swap burns, about, with the classic token program."""
-    return damm_v2.COMPUTE_UNITS
-
-
 PROGRAM = Program(
-    process, frozenset((PROGRAM_ID, TOKEN_PROGRAM, TOKEN_2022_PROGRAM)), compute_units
+    process,
+    frozenset((PROGRAM_ID, TOKEN_PROGRAM, TOKEN_2022_PROGRAM)),
+    damm_v2.COMPUTE_UNITS,
+    writes_only_writable=True,
 )

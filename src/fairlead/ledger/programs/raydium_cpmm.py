@@ -4,7 +4,7 @@ Pools, configs and vaults are ordinary account bytes, changed by the venue's own
 all accounts first, in the instruction's order, and checks their constraints after that.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from struct import Struct as Layout
 
@@ -14,6 +14,7 @@ from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, amount_of
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAMS,
+    seeds_signer,
     transfer_checked,
 )
 from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error, anchor_log
@@ -38,6 +39,7 @@ from fairlead.venues.venue import ErrorClass, VenueError
 PROGRAM_ID = bytes(cpmm_accounts.PROGRAM_ID)
 AUTHORITY = bytes(cpmm_accounts.authority_address())
 ACCOUNTS = 13
+_AUTHORITY_SIGNS = seeds_signer(AUTHORITY)
 SWAP_EVENT = bytes.fromhex("40c6cde8260871e2")
 
 _ARGUMENTS = Layout("<QQ")
@@ -57,7 +59,8 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         if len(data) < 24:
             raise anchor_error(102)
         first, second = _ARGUMENTS.unpack_from(data, 8)
-        _check_accounts(accounts)
+        if not _are_right(accounts):
+            _check_accounts(accounts)
         _swap(context, accounts, kind == cpmm.SWAP_BASE_INPUT, first, second)
     except VenueError as error:
         if error.code is None:
@@ -85,10 +88,15 @@ def _swap(
     zero_for_one = vault_in.key == data[72:104]
     if vault_out.key == vault_in.key:
         raise refusal(INVALID_VAULT)
-    fee_in, fee_out = _fee(mint_in, context.epoch), _fee(mint_out, context.epoch)
-    amounts = (amount_of(vault_in.data), amount_of(vault_out.data))
-    vaults = amounts if zero_for_one else (amounts[1], amounts[0])
-    fees = (fee_in, fee_out) if zero_for_one else (fee_out, fee_in)
+    fee_in = fee_out = None
+    if mint_in.owner != TOKEN_PROGRAM:
+        fee_in = _fee(mint_in, context.epoch)
+    if mint_out.owner != TOKEN_PROGRAM:
+        fee_out = _fee(mint_out, context.epoch)
+    vaults = (amount_of(vault_in.data), amount_of(vault_out.data))
+    fees = (fee_in, fee_out)
+    if not zero_for_one:
+        vaults, fees = vaults[::-1], fees[::-1]
     if is_exact_in:
         swap = exact_in(numbers, rates, vaults, fees, zero_for_one, first)
         is_within_limit = swap.amount_out >= second
@@ -106,7 +114,7 @@ def _swap(
         user_in,
         mint_in,
         vault_in,
-        accounts[0].key,
+        accounts[0],
         after.into_vault_atoms,
         fee_in,
     )
@@ -116,7 +124,7 @@ def _swap(
         vault_out,
         mint_out,
         user_out,
-        AUTHORITY,
+        _AUTHORITY_SIGNS,
         after.out_of_vault_atoms,
         fee_out,
     )
@@ -124,9 +132,53 @@ def _swap(
 
 
 def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
-    if mint.owner == TOKEN_PROGRAM:
-        return None
     return mint_from_bytes(mint.data).transfer_fee(epoch)
+
+
+def _are_right(accounts: Sequence[AccountView]) -> bool:
+    """Whether this is plainly a swap of two SPL Tokens that `_check_accounts` has nothing against.
+
+    It says no to Token-2022 as well, and where in doubt: then the checks are made one by one.
+    """
+    if len(accounts) < ACCOUNTS:
+        return False
+    (
+        user, authority, config, pool, user_in, user_out, vault_in, vault_out,
+        program_in, program_out, mint_in, mint_out, observation, *_,
+    ) = accounts  # fmt: skip
+    data, token = pool.data, TOKEN_PROGRAM
+    in_data, out_data = vault_in.data, vault_out.data
+    return (
+        user.is_signer
+        and authority.key == AUTHORITY
+        and pool.owner == PROGRAM_ID
+        and config.owner == PROGRAM_ID
+        and observation.owner == PROGRAM_ID
+        and token == user_in.owner == user_out.owner == vault_in.owner == vault_out.owner
+        and token == mint_in.owner == mint_out.owner == program_in.key == program_out.key
+        and data[:8] == cpmm_accounts.POOL_DISCRIMINATOR
+        and config.data[:8] == cpmm_accounts.CONFIG_DISCRIMINATOR
+        and observation.data[:8] == cpmm_accounts.OBSERVATION_DISCRIMINATOR
+        and len(data) == cpmm_accounts.POOL_SIZE
+        and len(config.data) == cpmm_accounts.CONFIG_SIZE
+        and len(observation.data) == cpmm_accounts.OBSERVATION_SIZE
+        and len(user_in.data) == len(user_out.data) == TOKEN_ACCOUNT_SIZE
+        and len(in_data) == len(out_data) == TOKEN_ACCOUNT_SIZE
+        and len(mint_in.data) == len(mint_out.data) == MINT_SIZE
+        and user_in.data[108] == user_out.data[108] == in_data[108] == out_data[108] == 1
+        and pool.is_writable
+        and user_in.is_writable
+        and user_out.is_writable
+        and vault_in.is_writable
+        and vault_out.is_writable
+        and observation.is_writable
+        and config.key == data[8:40]
+        and observation.key == data[296:328]
+        and (vault_in.key == data[72:104] or vault_in.key == data[104:136])
+        and (vault_out.key == data[104:136] or vault_out.key == data[72:104])
+        and mint_in.key == in_data[:32]
+        and mint_out.key == out_data[:32]
+    )
 
 
 def _check_accounts(accounts: Sequence[AccountView]) -> None:
@@ -220,14 +272,12 @@ def _event(
         curve.creator_fee,
         swap.creator_fee_on_input,
     )
-    return f"Program data: {b64encode(event).decode()}"
-
-
-def compute_units(data: bytes) -> int:
-    """What one swap burns, about, with the classic token program."""
-    return cpmm.COMPUTE_UNITS
+    return f"Program data: {b2a_base64(event, newline=False).decode()}"
 
 
 PROGRAM = Program(
-    process, frozenset((PROGRAM_ID, TOKEN_PROGRAM, TOKEN_2022_PROGRAM)), compute_units
+    process,
+    frozenset((PROGRAM_ID, TOKEN_PROGRAM, TOKEN_2022_PROGRAM)),
+    cpmm.COMPUTE_UNITS,
+    writes_only_writable=True,
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import U64_MAX
-from fairlead.ledger.account import SYSTEM_PROGRAM
+from fairlead.ledger.account import SYSTEM_PROGRAM, rent_minimum
 from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program
 from fairlead.ledger.programs import token_authority
 from fairlead.ledger.programs.token_checks import (
@@ -49,10 +49,12 @@ from fairlead.ledger.programs.token_data import (
     NATIVE_MINT,
     NO_KEY,
     TOKEN_PROGRAM,
+    U64,
     amount_of,
     is_native,
     option_key,
     some_key,
+    token_account,
     with_amount,
     with_bytes,
 )
@@ -72,8 +74,13 @@ __all__ = [
 ]
 
 INCINERATOR = bytes(Pubkey.from_string("1nc1nerator11111111111111111111111111111111"))
+_OF_NOBODY = (SYSTEM_PROGRAM, INCINERATOR)
 
 _U64_ZERO = bytes(8)
+_RENT = rent_minimum(ACCOUNT_SIZE)
+# A new account from its delegate on, and from its amount on.
+_NATIVE_REST = token_account(b"", b"", 0, _RENT)[8:]
+_EMPTY_REST = token_account(b"", b"", 0)
 
 
 def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
@@ -134,30 +141,16 @@ def initialize_account(
         raise InstructionError("InvalidAccountData")
     if account.data[108]:
         raise failure(ALREADY_IN_USE)
-    reserve = context.rent_minimum(ACCOUNT_SIZE)
-    if account.lamports < reserve:
+    if account.lamports < _RENT:
         raise failure(NOT_RENT_EXEMPT)
-    amount, native = 0, bytes(12)
     if mint.key == NATIVE_MINT:
-        amount = account.lamports - reserve
-        native = b"\x01\x00\x00\x00" + reserve.to_bytes(8, "little")
+        account.data = mint.key + owner + U64.pack(account.lamports - _RENT) + _NATIVE_REST
     else:
         if mint.owner != TOKEN_PROGRAM:
             raise InstructionError("IncorrectProgramId")
         if len(mint.data) != MINT_SIZE or mint.data[45] != 1:
             raise failure(INVALID_MINT)
-    account.data = b"".join(
-        (
-            mint.key,
-            owner,
-            amount.to_bytes(8, "little"),
-            NO_KEY,
-            bytes((INITIALIZED,)),
-            native,
-            _U64_ZERO,
-            NO_KEY,
-        )
-    )
+        account.data = mint.key + owner + _EMPTY_REST
 
 
 def _transfer(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
@@ -181,27 +174,41 @@ def transfer(
     decimals: int = 0,
 ) -> None:
     """Move tokens, and the lamports behind them where they are wrapped SOL."""
-    data = account_data(source)
-    target = data if source is destination else account_data(destination)
-    if data[108] == FROZEN or target[108] == FROZEN:
+    data, target = source.data, destination.data
+    if (
+        len(data) != ACCOUNT_SIZE
+        or len(target) != ACCOUNT_SIZE
+        or data[108] != INITIALIZED
+        or target[108] != INITIALIZED
+    ):
+        account_data(source)
+        account_data(destination)
         raise failure(ACCOUNT_FROZEN)
-    left = amount_of(data) - amount
+    left = U64.unpack_from(data, 64)[0] - amount
     if left < 0:
         raise failure(INSUFFICIENT_FUNDS)
-    if data[:32] != target[:32]:
+    mint_key = data[:32]
+    if mint_key != target[:32]:
         raise failure(MINT_MISMATCH)
-    if mint is not None:
-        check_mint(mint, data[:32], decimals)
+    if mint is not None and (
+        mint.key != mint_key
+        or len(mint.data) != MINT_SIZE
+        or not mint.data[45]
+        or mint.data[44] != decimals
+    ):
+        check_mint(mint, mint_key, decimals)
     is_moving = source is not destination and amount != 0
-    data = spend(source, data, authority, amount, is_moving or source is not destination)
+    if data[72] or not authority.is_signer or data[32:64] != authority.key:
+        data = spend(source, data, authority, amount, source is not destination)
     if not is_moving:
         check_owned(source, destination)
         if data is not source.data:
             source.data = data
         return
-    source.data = with_amount(data, left)
-    destination.data = with_amount(target, amount_of(target) + amount)
-    if is_native(data):
+    source.data = data[:64] + U64.pack(left) + data[72:]
+    received = U64.unpack_from(target, 64)[0] + amount
+    destination.data = target[:64] + U64.pack(received) + target[72:]
+    if data[109]:
         if source.lamports < amount:
             raise failure(OVERFLOW)
         source.lamports -= amount
@@ -264,7 +271,7 @@ def _burn_from(accounts: Sequence[AccountView], amount: int, decimals: int | Non
         raise failure(MINT_MISMATCH)
     if decimals is not None and supply_data[44] != decimals:
         raise failure(MINT_DECIMALS_MISMATCH)
-    if data[32:64] not in (SYSTEM_PROGRAM, INCINERATOR):
+    if data[32:64] not in _OF_NOBODY:
         data = spend(source, data, authority, amount, True)
     if amount == 0:
         check_owned(source, mint)
@@ -281,10 +288,10 @@ def _close(context: InvokeContext, accounts: Sequence[AccountView], data: bytes)
     if source is destination:
         raise InstructionError("InvalidAccountData")
     account = account_data(source)
-    if not is_native(account) and amount_of(account) != 0:
+    if not account[109] and amount_of(account) != 0:
         raise failure(NON_NATIVE_HAS_BALANCE)
     owner = account[32:64]
-    if owner not in (SYSTEM_PROGRAM, INCINERATOR):
+    if owner not in _OF_NOBODY:
         check_authority(option_key(account, 129) or owner, authority)
     elif destination.key != INCINERATOR:
         raise InstructionError("InvalidAccountData")

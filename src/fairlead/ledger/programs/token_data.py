@@ -1,5 +1,7 @@
 """Bytes of SPL Token mints and accounts. Offsets: the layouts of spl-token `state.rs`."""
 
+from struct import Struct as Layout
+
 from solders.pubkey import Pubkey
 
 TOKEN_PROGRAM = bytes(Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"))
@@ -8,6 +10,9 @@ NATIVE_MINT = bytes(Pubkey.from_string("So11111111111111111111111111111111111111
 ACCOUNT_SIZE = 165
 MINT_SIZE = 82
 INITIALIZED, FROZEN = 1, 2
+U64 = Layout("<Q")
+AMOUNT_OFFSET = 64
+STATE_OFFSET = 108
 NO_KEY = bytes(36)
 """An absent key: COption::None."""
 

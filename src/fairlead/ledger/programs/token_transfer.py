@@ -41,11 +41,11 @@ def transfer_checked(
     source: AccountView,
     mint: AccountView,
     destination: AccountView,
-    authority: bytes,
+    authority: AccountView,
     amount: int,
     fee: TransferFee | None = None,
 ) -> None:
-    """Moves `amount` atoms with `authority` signing; for 0 the swap programs skip the call.
+    """Moves `amount` atoms with `authority`, who signs; for 0 the swap programs skip the call.
 
     `fee` is the mint's transfer fee in force, None for SPL Token. On failure the logs end as the
     inner program's do, so that a reader finds the innermost failing program.
@@ -55,15 +55,14 @@ def transfer_checked(
     try:
         if source.owner != token_program or destination.owner != token_program:
             _refuse_foreign(token_program, source, destination)
-        if amount_of(source.data) >= amount and amount_of(destination.data) + amount > U64_MAX:
+        held = int.from_bytes(destination.data[64:72], "little")
+        if held > U64_MAX - amount and amount_of(source.data) >= amount:
             # No mint can have issued that much; refused here so that no program has to think of it.
             raise custom(spl_token.OVERFLOW)
         if token_program == TOKEN_PROGRAM:
-            signer = AccountView(authority, 0, b"", b"", is_signer=True)
-            decimals = mint.data[44]
-            spl_token.transfer(source, destination, signer, amount, mint, decimals)
+            spl_token.transfer(source, destination, authority, amount, mint, mint.data[44])
         else:
-            _transfer_2022(source, mint, destination, authority, amount, fee)
+            _transfer_2022(source, mint, destination, authority.key, amount, fee)
     except InstructionError as error:
         name = _NAMES[token_program]
         if error.code is None:
@@ -72,6 +71,11 @@ def transfer_checked(
             context.log(f"Program log: Error: {_TEXTS.get(error.code, 'unknown')}")
             context.log(f"Program {name} failed: custom program error: {error.code:#x}")
         raise
+
+
+def seeds_signer(key: bytes) -> AccountView:
+    """The program's own authority, which signs by its seeds."""
+    return AccountView(key, 0, b"", b"", is_signer=True)
 
 
 def _refuse_foreign(token_program: bytes, source: AccountView, destination: AccountView) -> None:

@@ -4,6 +4,7 @@ Offsets count from byte 0, the 8-byte discriminator included; u128 values are tw
 first.
 """
 
+from functools import lru_cache
 from struct import Struct as Layout
 
 import msgspec
@@ -34,10 +35,14 @@ _FEE_PER_LIQUIDITY_OFFSET = 488
 _LP_FEE_METRIC_OFFSET = 568
 _PROTOCOL_FEE_METRIC_OFFSET = 600
 _TOKEN_AMOUNTS_OFFSET = 680
-_TOKEN_AMOUNTS = Layout("<QQ")
+_TWO_WORDS = Layout("<QQ")
 _LAYOUT_VERSION_OFFSET = 696
 _U64 = Layout("<Q")
 _WORD = 2**64 - 1
+
+STATES_KEPT = 512
+"""Decoded states remembered by their bytes, 3 KB each: a pool is quoted, simulated and swapped on
+in the same state."""
 
 SQRT_PRICE_MIN = 4_295_048_016
 SQRT_PRICE_MAX = 79_226_673_521_066_979_257_578_248_091
@@ -81,11 +86,12 @@ class OwedFees(msgspec.Struct, frozen=True, gc=False):
     compounding: int
 
 
+@lru_cache(maxsize=STATES_KEPT)
 def decode_numbers(data: bytes) -> PoolNumbers:
     """The numbers in the bytes of a pool."""
     f = _FEES.unpack_from(data, _FEES_OFFSET)
     c = _CURVE.unpack_from(data, _CURVE_OFFSET)
-    token_a_atoms, token_b_atoms = _TOKEN_AMOUNTS.unpack_from(data, _TOKEN_AMOUNTS_OFFSET)
+    token_a_atoms, token_b_atoms = _TWO_WORDS.unpack_from(data, _TOKEN_AMOUNTS_OFFSET)
     mode = f[1]
     # The time scheduler's period_frequency is the one u64 where the others have two u32.
     frequency, expiration = (
@@ -152,24 +158,31 @@ def after_swap_bytes(
             *_words(dynamic_fee.volatility_accumulator),
             *_words(dynamic_fee.volatility_reference),
         )
-    changed[_SQRT_PRICE_OFFSET : _SQRT_PRICE_OFFSET + 16] = sqrt_price.to_bytes(16, "little")
+    _TWO_WORDS.pack_into(changed, _SQRT_PRICE_OFFSET, sqrt_price & _WORD, sqrt_price >> 64)
     side = 1 if fee_is_b else 0
-    _add(changed, _PROTOCOL_FEES_OFFSET + 8 * side, 8, fees.protocol)
-    _add(changed, _PROTOCOL_FEE_METRIC_OFFSET + 8 * side, 8, fees.protocol)
-    _add(changed, _LP_FEE_METRIC_OFFSET + 16 * side, 16, fees.claiming + fees.compounding)
-    if numbers.curve.liquidity:
-        per_liquidity = (fees.claiming << 128) // numbers.curve.liquidity
-        _add(changed, _FEE_PER_LIQUIDITY_OFFSET + 32 * side, 32, per_liquidity)
+    protocol, liquidity = fees.protocol, numbers.curve.liquidity
+    if protocol:
+        for offset in (_PROTOCOL_FEES_OFFSET, _PROTOCOL_FEE_METRIC_OFFSET):
+            (counter,) = _U64.unpack_from(data, offset + 8 * side)
+            _U64.pack_into(changed, offset + 8 * side, counter + protocol & _WORD)
+    claimed = fees.claiming + fees.compounding
+    if claimed:
+        offset = _LP_FEE_METRIC_OFFSET + 16 * side
+        low, high = _TWO_WORDS.unpack_from(data, offset)
+        counter = (low | high << 64) + claimed
+        _TWO_WORDS.pack_into(changed, offset, counter & _WORD, counter >> 64 & _WORD)
+    if liquidity:
+        _add_32(changed, _FEE_PER_LIQUIDITY_OFFSET + 32 * side, (fees.claiming << 128) // liquidity)
     if numbers.layout_version:
-        _TOKEN_AMOUNTS.pack_into(changed, _TOKEN_AMOUNTS_OFFSET, *reserves)
+        _TWO_WORDS.pack_into(changed, _TOKEN_AMOUNTS_OFFSET, *reserves)
     return bytes(changed)
 
 
-def _add(data: bytearray, offset: int, size: int, amount: int) -> None:
-    """Adds to a little-endian counter; counters wrap as the program's do."""
+def _add_32(data: bytearray, offset: int, amount: int) -> None:
+    """Adds to a counter of 32 bytes; counters wrap as the program's do."""
     if amount:
-        value = int.from_bytes(data[offset : offset + size], "little") + amount
-        data[offset : offset + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
+        value = int.from_bytes(data[offset : offset + 32], "little") + amount
+        data[offset : offset + 32] = (value % (1 << 256)).to_bytes(32, "little")
 
 
 def _words(value: int) -> tuple[int, int]:
@@ -268,6 +281,6 @@ def encode_pool(
         *(collect_fee_mode, 0, fee_version),
     )
     data[648:680] = bytes(creator or Pubkey.default())
-    _TOKEN_AMOUNTS.pack_into(data, _TOKEN_AMOUNTS_OFFSET, token_a_atoms, token_b_atoms)
+    _TWO_WORDS.pack_into(data, _TOKEN_AMOUNTS_OFFSET, token_a_atoms, token_b_atoms)
     data[_LAYOUT_VERSION_OFFSET] = 1
     return bytes(data)

@@ -4,6 +4,7 @@ Offsets count from byte 0, the 8-byte discriminator included. Source: raydium-cp
 (609780f).
 """
 
+from functools import lru_cache
 from struct import Struct as Layout
 
 import msgspec
@@ -32,12 +33,14 @@ _POOL_NUMBERS_OFFSET = 328
 _CONFIG_HEAD = Layout("<8sBBHQQQQ32s32sQ120x")
 _CONFIG_RATES = Layout("<QQQ")
 _OBSERVATION_HEAD = Layout("<8sBH32s")
-_FEES = Layout("<QQQQ")
+# Four fees, open_time, recent_epoch, modes, two creator fees.
+_FEES = Layout("<4Q8sQ8s2Q")
 _FEES_OFFSET = 341
-_EPOCH_OFFSET = 381
-_CREATOR_FEES = Layout("<QQ")
-_CREATOR_FEES_OFFSET = 397
 _U64 = Layout("<Q")
+
+STATES_KEPT = 512
+"""Decoded states remembered by their bytes, 1 KB each: a pool is quoted, simulated and swapped on
+in the same state."""
 
 
 class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
@@ -70,11 +73,13 @@ class ConfigRates(msgspec.Struct, frozen=True, gc=False):
     creator_fee_rate: int
 
 
+@lru_cache(maxsize=STATES_KEPT)
 def decode_numbers(data: bytes) -> PoolNumbers:
     """The numbers in the bytes of a pool."""
     return PoolNumbers(*_POOL_NUMBERS.unpack_from(data, _POOL_NUMBERS_OFFSET))
 
 
+@lru_cache(maxsize=STATES_KEPT)
 def decode_rates(data: bytes) -> ConfigRates:
     """The rates in the bytes of a config."""
     trade, protocol, fund = _CONFIG_RATES.unpack_from(data, 12)
@@ -85,18 +90,19 @@ def with_fees(
     data: bytes, zero_for_one: bool, protocol: int, fund: int, creator: tuple[int, int], epoch: int
 ) -> bytes:
     """The pool's bytes after a swap: `creator` is by token, the others in the input token."""
-    fees = list(_FEES.unpack_from(data, _FEES_OFFSET))
-    side = 0 if zero_for_one else 1
-    fees[side] += protocol
-    fees[side + 2] += fund
-    creator_0, creator_1 = _CREATOR_FEES.unpack_from(data, _CREATOR_FEES_OFFSET)
-    changed = bytearray(data)
-    _FEES.pack_into(changed, _FEES_OFFSET, *fees)
-    _U64.pack_into(changed, _EPOCH_OFFSET, epoch)
-    _CREATOR_FEES.pack_into(
-        changed, _CREATOR_FEES_OFFSET, creator_0 + creator[0], creator_1 + creator[1]
-    )
-    return bytes(changed)
+    found = _FEES.unpack_from(data, _FEES_OFFSET)
+    protocol_0, protocol_1, fund_0, fund_1, opening, _, modes, creator_0, creator_1 = found
+    if zero_for_one:
+        protocol_0 += protocol
+        fund_0 += fund
+    else:
+        protocol_1 += protocol
+        fund_1 += fund
+    changed = _FEES.pack(
+        protocol_0, protocol_1, fund_0, fund_1, opening, epoch, modes,
+        creator_0 + creator[0], creator_1 + creator[1],
+    )  # fmt: skip
+    return data[:_FEES_OFFSET] + changed + data[_FEES_OFFSET + _FEES.size :]
 
 
 def pool_address(
