@@ -78,10 +78,12 @@ class SignatureHints:
                 await self._clock.sleep(timeout_s)
                 return
             wait = self._waits[key] = _Wait(signature, commitment, asyncio.Event())
-            await self._subscribe(wait)
         wait.waiters += 1
         try:
+            # A socket whose other end reads no more holds up what is written, too.
             async with asyncio.timeout(timeout_s):
+                if wait.waiters == 1:
+                    await self._subscribe(wait)
                 await wait.woken.wait()
         except TimeoutError:
             pass
