@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairlead.orders.model import AttemptState, OrderStatus
 from fairlead.orders.model import EventType as E
-from fairlead.ports import SendOutcome
+from fairlead.ports import SendOutcome, SignatureStatus
 from tests.workers.scenario import in_world, live
 from tests.workers.world import EXECUTION, PARAMS, STILL, Sent, World, faults
 
@@ -170,6 +170,24 @@ async def test_null_for_what_has_landed_is_no_proof(world: World):
     # The latch is there at finalized: something won, whatever the endpoint does not tell.
     assert OrderStatus.CONFIRMED is order.status
     assert 1 == len(await world.attempts(order_id))
+
+
+@in_world()
+async def test_status_with_an_error_that_the_transaction_contradicts_settles_nothing(world: World):
+    world.process()
+    inner = world.paper.signature_statuses
+
+    async def wrong(signatures: list[str], *, search_history: bool = False):
+        found = await inner(signatures, search_history=search_history)
+        if world.loop.time() > 4:
+            return found
+        error = '{"InstructionError":[5,{"Custom":6005}]}'
+        return tuple(s and SignatureStatus(s.slot, error, "finalized") for s in found)
+
+    world.paper.signature_statuses = wrong  # type: ignore[method-assign,assignment]
+    order_id = await world.submit()
+    (order,) = await world.ends(order_id)
+    assert (OrderStatus.CONFIRMED, 1) == (order.status, order.round)
 
 
 @in_world(params=PARAMS, profile=STILL)

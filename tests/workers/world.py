@@ -296,6 +296,8 @@ class World:
         self.strangers: set[str] = set()
         # Called before the bytes of each send leave, for checkers.
         self.on_send: list[Callable[[Sent], Any]] = []
+        # What they found.
+        self.broken: list[AssertionError] = []
         # Infos of the past, for endpoints that lag: (time, commitment) in time order.
         self._infos: list[tuple[float, dict[str, EpochInfo]]] = []
 
@@ -305,8 +307,17 @@ class World:
 
     async def sent(self, sent: Sent) -> None:
         for look in self.on_send:
-            await look(sent)
+            try:
+                await look(sent)
+            except AssertionError as broken:
+                # A worker would take it for a bug of its own and go on.
+                self.broken.append(broken)
+                raise
         self.sends.append(sent)
+
+    def _check_sends(self) -> None:
+        if self.broken:
+            raise self.broken[0]
 
     def info(self, commitment: str, lag_s: float = 0.0) -> EpochInfo:
         """Slot and height now, or as they were."""
@@ -394,6 +405,7 @@ class World:
         names = {type.value for type in types}
 
         async def there() -> bool:
+            self._check_sends()
             return not names.isdisjoint(await self.history(order_id))
 
         await until(there, within_s)
@@ -402,6 +414,7 @@ class World:
         """The orders once each has ended or is final."""
 
         async def ended() -> bool:
+            self._check_sends()
             orders = [await self.order(each) for each in order_ids]
             return all(o.finalized_at_ms or o.status in lifecycle.ENDED for o in orders)
 

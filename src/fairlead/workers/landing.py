@@ -203,6 +203,11 @@ async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settl
         progress.log_asks += 1
         await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
         return False
+    if landed is not None and landed.error is None:
+        # The transaction itself decides (rule 16), and it contradicts the status: ask on.
+        progress.status = None
+        await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
+        return False
     failure = program_errors.failure_of(settled.error, landed.logs if landed else ())
     known = (AttemptSettled(attempt.signature, settled.state, settled.slot, settled.error),)
     now_ms, retry = bench.now_ms(), bench.settings.retry
