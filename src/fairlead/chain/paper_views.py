@@ -18,7 +18,7 @@ from fairlead.venues.venue import Account, ChainTime
 MAX_ACCOUNTS_KEPT = 65_536
 """Converted accounts remembered; when full they are made anew."""
 
-MAX_KEYS_KEPT = 16_384
+MAX_KEYS_KEPT = 4_096
 """Keys remembered in base58, 0.3 KB each: most come again in the next transaction."""
 
 # Mint, owner and amount of a token account.

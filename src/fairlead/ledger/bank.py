@@ -185,28 +185,31 @@ class Bank(ReadableChain):
     def _commit(self, signature: bytes, raw: bytes, message: Message, execution: Execution) -> None:
         block = self._open
         before, after = execution.before, execution.after
-        record = TransactionRecord(
-            signature,
-            raw,
-            block.slot,
-            execution.err,
-            execution.fee_lamports,
-            tuple([state.lamports for state in before]),
-            tuple([state.lamports for state in after]),
-            _tokens(before),
-            _tokens(after),
-            tuple(execution.logs),
-            execution.compute_units,
-        )
+        lamports = [state.lamports for state in before]
+        pre_lamports = tuple(lamports)
         accounts, changed_before = self._accounts, block.before
         for index in execution.changed:
             key, new = message.keys[index], after[index]
+            lamports[index] = new.lamports
             if key not in changed_before:
                 changed_before[key] = accounts.get(key)
             if new.lamports:
                 accounts[key] = new
             else:
                 accounts.pop(key, None)
+        record = TransactionRecord(
+            signature,
+            raw,
+            block.slot,
+            execution.err,
+            execution.fee_lamports,
+            pre_lamports,
+            tuple(lamports),
+            _tokens(before),
+            _tokens(after),
+            tuple(execution.logs),
+            execution.compute_units,
+        )
         block.records.append(record)
         self._records[signature] = record
         self._transaction_count += 1

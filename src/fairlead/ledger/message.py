@@ -30,7 +30,7 @@ MAX_SHAPES = 1_024
 MAX_SHAPES_ALIKE = 8
 """Shapes of one size and header that are tried on a message before it is read the long way."""
 
-MAX_MESSAGES = 2_048
+MAX_MESSAGES = 512
 """Messages remembered, about 3 KB each. Enough for those that were simulated and are about to be
 sent, or were sent and are about to be read."""
 

@@ -3,7 +3,6 @@
 Durable nonces are not supported: their instructions fail with InvalidInstructionData.
 """
 
-import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from struct import Struct as Layout
@@ -20,9 +19,6 @@ MAX_DATA_BYTES = 10 * 1024 * 1024
 """Data bytes an account may be created with."""
 
 MAX_SEED_BYTES = 32
-CREATIONS_KEPT = 4_096
-"""Seeded creations remembered, 0.5 KB each: what is simulated is sent right after."""
-
 _PDA_MARKER = b"ProgramDerivedAddress"
 
 _BASE_AND_SEED_SIZE = Layout("<32sQ")
@@ -60,28 +56,15 @@ def _create_account(context: InvokeContext, accounts: Sequence[AccountView], dat
 def _create_account_with_seed(
     context: InvokeContext, accounts: Sequence[AccountView], data: bytes
 ) -> None:
-    base, seed, lamports, space, owner, address = _seeded_creation(data)
-    if len(accounts) < 2:
-        raise InstructionError("MissingAccount")
-    source, target = accounts[0], accounts[1]
-    is_signed = source.is_signer and source.key == base and target.key == address
-    if not is_signed:
-        is_signed = _seed_signer(context, accounts, target, base, seed, owner)
-    _create(context, source, target, is_signed, lamports, space, owner)
-
-
-@functools.lru_cache(maxsize=CREATIONS_KEPT)
-def _seeded_creation(data: bytes) -> tuple[bytes, bytes, int, int, bytes, bytes | None]:
-    """Base, seed, lamports, space, owner, and the address they lead to if there is one."""
     base, seed, at = _base_and_seed(data, 4)
     if len(data) < at + 48:
         raise InstructionError("InvalidInstructionData")
     lamports, space, owner = _CREATION.unpack_from(data, at)
-    try:
-        address = address_with_seed(base, seed, owner)
-    except InstructionError:
-        address = None
-    return base, seed, lamports, space, owner, address
+    if len(accounts) < 2:
+        raise InstructionError("MissingAccount")
+    source, target = accounts[0], accounts[1]
+    is_signed = _seed_signer(context, accounts, target, base, seed, owner)
+    _create(context, source, target, is_signed, lamports, space, owner)
 
 
 def _create(

@@ -40,7 +40,7 @@ _LAYOUT_VERSION_OFFSET = 696
 _U64 = Layout("<Q")
 _WORD = 2**64 - 1
 
-STATES_KEPT = 512
+STATES_KEPT = 128
 """Decoded states remembered by their bytes, 3 KB each: a pool is quoted, simulated and swapped on
 in the same state."""
 

@@ -38,7 +38,7 @@ _FEES = Layout("<4Q8sQ8s2Q")
 _FEES_OFFSET = 341
 _U64 = Layout("<Q")
 
-STATES_KEPT = 512
+STATES_KEPT = 128
 """Decoded states remembered by their bytes, 1 KB each: a pool is quoted, simulated and swapped on
 in the same state."""
 
