@@ -125,12 +125,10 @@ def checked_atoms(atoms: int) -> int:
 
 def decimal_from_atoms(atoms: int, decimals: int) -> str:
     """Token units as a plain decimal string without trailing zeros: 1500000000 at 9 is "1.5"."""
-    sign, magnitude = ("-", -atoms) if atoms < 0 else ("", atoms)
-    if decimals == 0:
-        return f"{sign}{magnitude}"
-    digits = str(magnitude).rjust(decimals + 1, "0")
-    fraction = digits[-decimals:].rstrip("0")
-    return f"{sign}{digits[:-decimals]}.{fraction}" if fraction else f"{sign}{digits[:-decimals]}"
+    if atoms < 0:
+        return "-" + decimal_from_atoms(-atoms, decimals)
+    whole, fraction = divmod(atoms, 10**decimals)
+    return f"{whole}.{fraction:0{decimals}d}".rstrip("0") if fraction else str(whole)
 
 
 PRICE_DECIMALS = 18
