@@ -62,6 +62,8 @@ class Process:
     def start(self) -> Self:
         """Start it (again); does not wait."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("FAIRLEAD_")}
+        # Without bytecode every start compiles all modules anew, which takes longer than they live.
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         with self.log_path.open("ab") as log:
             self.started_at = time.monotonic()
             self._process = subprocess.Popen(

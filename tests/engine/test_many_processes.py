@@ -94,7 +94,7 @@ async def attempts(url: str) -> dict[str, str]:
     """Signature -> order of all that was ever stored."""
     connection = await asyncpg.connect(url)
     try:
-        rows = await connection.fetch("SELECT signature, order_id::text FROM attempts")
+        rows = await connection.fetch("SELECT signature, order_id::text FROM fairlead.attempts")
         return {row["signature"]: row["order_id"] for row in rows}
     finally:
         await connection.close()

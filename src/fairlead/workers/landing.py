@@ -83,6 +83,8 @@ async def _step(
             if proof_only:
                 work.place.release()
             await parts.chain.wait_for_signature(attempt.signature, milliseconds / 1000)
+            # Either it is time to ask, or the chain has just said that there may be news.
+            progress.last_asked_ms = None
             return False
         case Send() | Ask() | Prove():
             own = tuple([each.signature for each in work.attempts])
