@@ -4,6 +4,7 @@ Pages are served from this machine only: their policy lets a browser load nothin
 """
 
 import asyncio
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from fairlead import __version__
 from fairlead.api.access import Access, headers_of
 from fairlead.api.answers import json_answer
 from fairlead.api.dependencies import ApiDependencies
-from fairlead.api.openapi import document
 from fairlead.api.problems import Refusal
 from fairlead.api.queries import query_of
 from fairlead.api.schemas import Alive, Ready
@@ -62,8 +62,14 @@ class Pages:
     def __init__(self, deps: ApiDependencies, access: Access) -> None:
         self._deps = deps
         self._access = access
-        self._document = document()
         self.static = StaticFiles(directory=Path(str(files("fairlead.web"))))
+
+    @cached_property
+    def _document(self) -> bytes:
+        """The API's description, made when it is first asked for: no start needs to wait for it."""
+        from fairlead.api.openapi import document
+
+        return document()
 
     async def health(self, request: Request) -> Response:
         """GET /health: the process answers. Asks nothing of anybody."""
