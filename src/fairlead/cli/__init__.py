@@ -12,6 +12,16 @@ def main() -> None:
 
         print(f"fairlead {__version__}")
         return
+    if arguments[:1] in (["serve"], ["api"], ["worker"], ["node"]):
+        from fairlead.cli import plain
+
+        plainly = plain.read(arguments)
+        if plainly is not None:
+            from fairlead.cli.outcomes import perform
+            from fairlead.cli.servers import start
+
+            process, over, as_json = plainly
+            perform(lambda: start(process, over, as_json), as_json)
     from fairlead.cli.app import app
 
     app(prog_name="fairlead")

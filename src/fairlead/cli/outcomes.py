@@ -21,8 +21,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
-import typer
-
 from fairlead.config import read_environment
 from fairlead.errors import (
     ConfigError,
@@ -93,7 +91,8 @@ def perform(action: Callable[[], int], as_json: bool) -> NoReturn:
     except Exception as error:
         tell_bug(error)
         code = BUG
-    raise typer.Exit(code)
+    # What typer raises itself at the end of a command; the servers start without it.
+    raise SystemExit(code)
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
 
 from fairlead.config import Settings, load_settings, read_environment
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNCUT_COLUMNS = 200
 
@@ -24,7 +26,9 @@ def settings_with(over: Mapping[str, object]) -> Settings:
     return load_settings({**read_environment(), **given})
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output for people. What goes into a file or a pipe is not cut to 80 columns."""
+    from rich.console import Console
+
     to_terminal = Console()
     return to_terminal if to_terminal.is_terminal else Console(width=UNCUT_COLUMNS)

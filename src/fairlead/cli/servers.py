@@ -89,6 +89,7 @@ def bring_up_to_date(as_json: bool) -> int:
 
 
 def _log_as(settings: Settings) -> None:
+    _import_structlog()
     import structlog
 
     from fairlead.telemetry.logs import configure_logging
@@ -96,6 +97,18 @@ def _log_as(settings: Settings) -> None:
     configure_logging(settings.log.level, settings.log.format)
     for note in settings.notes:
         structlog.get_logger("fairlead.config").warning(note)
+
+
+def _import_structlog() -> None:
+    """Import it without rich, which it would load to draw traces in a way we do not ask for: 0.1 s
+    of every start."""
+    if "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del sys.modules["rich"]
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

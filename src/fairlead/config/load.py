@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from fairlead.config.foreign import translate
 from fairlead.config.settings import (
     ApiSettings,
@@ -29,7 +27,12 @@ _PREFIX = "FAIRLEAD_"
 
 def read_environment(folder: Path | None = None) -> dict[str, str]:
     """The process's variables over those of `.env` in `folder` (default: the current one)."""
-    from_file = dotenv_values((folder or Path.cwd()) / ".env", interpolate=False)
+    file = (folder or Path.cwd()) / ".env"
+    if not file.exists():
+        return dict(os.environ)
+    from dotenv import dotenv_values
+
+    from_file = dotenv_values(file, interpolate=False)
     return {**{k: v for k, v in from_file.items() if v is not None}, **os.environ}
 
 

@@ -1,15 +1,16 @@
 """Counters and histograms that cost a tenth of a microsecond, read by prometheus-client.
 
 prometheus-client's own take a lock and walk the buckets one by one (1 to 2 µs an observation). Ours
-are updated on the event loop's thread, where += needs no lock.
+are updated on the event loop's thread, where += needs no lock. Nothing of it is imported here:
+`exposition` is, when the metrics are first asked for.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 # More label values than this come from outside (a reason nobody foresaw): they share one.
 MAX_CHILDREN = 256
@@ -28,7 +29,7 @@ class Count:
     def inc(self, by: int = 1) -> None:
         self.value += by
 
-    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+    def add_to(self, metric: "Metric", labels: dict[str, str]) -> None:
         metric.add_sample(f"{metric.name}_total", labels, self.value)
 
 
@@ -50,7 +51,7 @@ class Level:
     def dec(self, by: float = 1) -> None:
         self.value -= by
 
-    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+    def add_to(self, metric: "Metric", labels: dict[str, str]) -> None:
         metric.add_sample(metric.name, labels, self.value)
 
 
@@ -69,7 +70,7 @@ class Spread:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
-    def add_to(self, metric: Metric, labels: dict[str, str]) -> None:
+    def add_to(self, metric: "Metric", labels: dict[str, str]) -> None:
         """The exposition has cumulative counts by upper end."""
         seen = 0
         ends = [*(repr(float(bound)) for bound in self.bounds), "+Inf"]
@@ -105,24 +106,20 @@ class Family(Generic[T]):
             values = (OTHER,) * len(values)
         return self.children.setdefault(values, self._make())
 
-    def metric(self) -> Metric:
-        """The family as it stands, for the exposition."""
-        metric = Metric(self.name, self.meaning, self._exposed_as)
+    def metric(self, new: Callable[[str, str, str], "Metric"]) -> "Metric":
+        """The family as it stands, as a metric made by `new(name, meaning, kind)`."""
+        metric = new(self.name, self.meaning, self._exposed_as)
         for values, child in self.children.items():
             child.add_to(metric, dict(zip(self.labels, values, strict=True)))
         return metric
 
 
-class Families(Collector):
-    """All families of one object, as prometheus-client reads them."""
+class Families:
+    """All families of one object, in the order of their making."""
 
     def __init__(self) -> None:
-        self._families: list[Family[Count] | Family[Level] | Family[Spread]] = []
+        self.all: list[Family[Count] | Family[Level] | Family[Spread]] = []
 
     def add(self, family: Family[T]) -> Family[T]:
-        self._families.append(family)
+        self.all.append(family)
         return family
-
-    def collect(self) -> Iterator[Metric]:
-        for family in self._families:
-            yield family.metric()

@@ -4,10 +4,10 @@ Hot paths keep the child they update (`self._accepted = metrics.accepts.child("a
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from fairlead import __version__
 from fairlead.errors import FairleadError
@@ -15,6 +15,9 @@ from fairlead.orders.lifecycle import is_last
 from fairlead.orders.model import EventType as E
 from fairlead.orders.model import OrderStatus, StoredEvent
 from fairlead.telemetry.instruments import Count, Families, Family, Level, Spread
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 SECONDS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
@@ -38,15 +41,8 @@ MAX_TIMED_ORDERS = 200_000
 class Metrics:
     """One per process. Updated on the event loop's thread only."""
 
-    content_type = CONTENT_TYPE_LATEST
-
     def __init__(self) -> None:
-        self.registry = CollectorRegistry(auto_describe=False)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
-        families = Families()
-        self.registry.register(families)
+        families = self._families = Families()
 
         def counts(name: str, meaning: str, *labels: str) -> Family[Count]:
             return families.add(Family(Count, f"fairlead_{name}", meaning, labels))
@@ -126,9 +122,25 @@ class Metrics:
             except FairleadError:  # metrics must work while the store is down
                 continue
 
+    @cached_property
+    def registry(self) -> "CollectorRegistry":
+        """What prometheus-client reads, made when it is first asked."""
+        from fairlead.telemetry.exposition import registry_of
+
+        return registry_of(self._families)
+
+    @property
+    def content_type(self) -> str:
+        """Of what `render` returns."""
+        from fairlead.telemetry.exposition import CONTENT_TYPE
+
+        return CONTENT_TYPE
+
     def render(self) -> bytes:
         """The exposition, as /metrics serves it."""
-        return generate_latest(self.registry)
+        from fairlead.telemetry.exposition import rendered
+
+        return rendered(self.registry)
 
     def committed(self, events: Iterable[StoredEvent]) -> None:
         """Count events and time stages; for a listener that sees this process's commits."""

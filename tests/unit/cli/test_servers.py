@@ -9,9 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from fairlead import __version__
+from fairlead.cli import plain
+from fairlead.cli.app import app
 from fairlead.cli.outcomes import exit_code_of
+from fairlead.cli.servers import Process, start
 from fairlead.errors import ConfigError, OrderNotFound, Overloaded, UnknownOutcome
 from fairlead.telemetry.checks import Check
 from tests.unit.cli.engine import Engine
@@ -143,3 +147,48 @@ def test_version_loads_none_of_the_large_libraries() -> None:
     assert f"fairlead {__version__}\n[]\n" == done.stdout
     # 0.02 s on a quiet machine; the bar is 0.15 s.
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("process", sorted(plain.OPTIONS))
+def test_servers_know_the_same_options_with_and_without_typer(
+    process: Process,
+    fairlead: Run,
+    bootstrap: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = get_command(app).commands[process]  # type: ignore[attr-defined]
+    known = {word for parameter in command.params for word in parameter.opts}
+    assert known == {*plain.OPTIONS[process], "--json"}
+    values = {"--port": "4321", "--profile": "fast", "--chain": "paper", "--concurrency": "7"}
+    words = [process, "--json"]
+    for option in plain.OPTIONS[process]:
+        words += [option, values.get(option, "127.0.0.1")]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/fairlead")
+    assert 0 == fairlead(*words).code
+    plainly = plain.read(words)
+    assert plainly is not None
+    assert process == plainly[0]
+    assert 0 == start(*plainly)
+    (_, by_typer), (_, by_hand) = bootstrap.started
+    assert by_typer == by_hand
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "version",
+        "serve --help",
+        "serve --port=4321",
+        "serve --port many",
+        "serve --port 70000",
+        "serve --port",
+        "serve --port 1 --port 2",
+        "serve --host --json",
+        "serve now",
+        "worker --port 1",
+        "--json serve",
+        "",
+    ],
+)
+def test_what_is_not_plain_is_left_to_typer(words: str) -> None:
+    assert None is plain.read(words.split())
