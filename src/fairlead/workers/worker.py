@@ -58,6 +58,8 @@ class Worker:
         self.bench = Workbench(parts, self.places, settings.execution, lambda: self.owner)
         self.settler = Settler(self.bench, settings.settle_poll_ms, self._land_again)
         self.ready = asyncio.Event()
+        # Until when others leave its orders alone, as the store last agreed.
+        self.lease_until_ms = 0
         self._parts = parts
         self._bus = bus
         self._wake = asyncio.Event()
@@ -153,7 +155,9 @@ class Worker:
     async def _renew_once(self) -> None:
         await self._parts.clock.sleep(self.settings.heartbeat_ms / 1000)
         owner, until_ms = self.owner, self.bench.now_ms() + self.settings.lease_ms
-        if not await self._parts.store.renew_lease(owner, until_ms):
+        if await self._parts.store.renew_lease(owner, until_ms):
+            self.lease_until_ms = until_ms
+        else:
             await self._begin_anew(owner)
 
     async def _watch_once(self) -> None:
@@ -244,6 +248,7 @@ class Worker:
     async def _register(self) -> None:
         until_ms = self.bench.now_ms() + self.settings.lease_ms
         await self._parts.store.register_worker(self.owner, until_ms)
+        self.lease_until_ms = until_ms
 
     async def _begin_anew(self, owner: str) -> None:
         """Others take over what this worker had; it goes on under another name."""
