@@ -6,11 +6,13 @@ start on the embedded store waits for none of their libraries.
 """
 
 import asyncio
+import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
@@ -39,6 +41,9 @@ from fairlead.store.url import PostgresAddress, parse_url
 from fairlead.telemetry import Check, Metrics
 from fairlead.workers.work import ExecutorSettings, Parts
 from fairlead.workers.worker import Worker, WorkerSettings
+
+if TYPE_CHECKING:
+    from fairlead.telemetry.endpoint import Ask
 
 log = structlog.get_logger("fairlead")
 
@@ -103,17 +108,28 @@ async def run_worker(settings: Settings) -> None:
 async def run_node(settings: Settings) -> None:
     """The paper chain alone, spoken to in Solana JSON-RPC."""
     from fairlead.node.server import node_app, node_server
+    from fairlead.telemetry.endpoint import serve_until
 
-    clock = SystemClock()
-    chain = paper_chain(settings, clock)
-    await chain.start()
-    try:
-        host, port = settings.node.host, settings.node.port
-        server = node_server(node_app(chain, clock, chain), host, port)
-        _say({"node": f"http://{host}:{port}"}, f"Paper chain on http://{host}:{port}")
-        await server.serve()
-    finally:
-        await chain.stop()
+    clock, metrics = SystemClock(), Metrics()
+    metrics.describe(settings.chain.name, "none")
+    stopping = _stopping_on_signals()
+    host = settings.node.host
+    listener = _listener("FAIRLEAD_NODE_PORT", host, settings.node.port)
+    with listener:
+        watched = _watch_listener(settings)
+        chain = paper_chain(settings, clock)
+        await chain.start()
+        try:
+            port = listener.getsockname()[1]
+            served = node_server(node_app(chain, clock, chain), host, port).config
+            async with asyncio.TaskGroup() as group:
+                group.create_task(serve_until(stopping, served, listener), name="node")
+                if watched is not None:
+                    parts = {"chain": chain.ping}
+                    group.create_task(_watch(settings, metrics, parts, watched, stopping))
+                _say({"node": f"http://{host}:{port}"}, f"Paper chain on http://{host}:{port}")
+        finally:
+            await chain.stop()
 
 
 async def run_migrate(settings: Settings) -> int:
@@ -128,20 +144,30 @@ async def run_migrate(settings: Settings) -> int:
 
 
 async def _run(engine: Engine, *, api: bool, worker: bool) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = _stopping_on_signals()
     worked = engine.worker() if worker else None
+    watched = None if api else _watch_listener(engine.settings)
     if worked is not None:
         engine.metrics.refresh_with(lambda: _refresh_worker(engine.metrics, worked))
     async with asyncio.TaskGroup() as group:
         if worked is not None:
             group.create_task(_work(worked, stopping), name="worker")
+            if watched is not None:
+                parts = _parts_of(engine, worked)
+                group.create_task(_watch(engine.settings, engine.metrics, parts, watched, stopping))
         if api:
             group.create_task(_serve(engine, worked, stopping), name="api")
         else:
             _say({"worker": "ready"}, "A worker is at work")
+
+
+def _stopping_on_signals() -> asyncio.Event:
+    """Set when the process is asked to end."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
 
 
 async def _work(worker: Worker, stopping: asyncio.Event) -> None:
@@ -191,6 +217,61 @@ async def _readiness(engine: Engine) -> Sequence[Check]:
     if queue.workers:
         return (Check("workers", True, f"{queue.workers} alive"),)
     return (Check("workers", False, "none is alive", "start one with `fairlead worker`"),)
+
+
+# --- watching a process without an API ---
+
+
+def _listener(variable: str, host: str, port: int) -> socket.socket:
+    """An open socket; `ConfigError` names the variable when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(
+            variable, f"{host}:{port} cannot be listened on ({why}); choose another port"
+        ) from None
+
+
+def _watch_listener(settings: Settings) -> socket.socket | None:
+    port = settings.watch.metrics_port
+    if port is None:
+        return None
+    return _listener("FAIRLEAD_METRICS_PORT", settings.api.host, port)
+
+
+async def _watch(
+    settings: Settings,
+    metrics: Metrics,
+    parts: "Mapping[str, Ask]",
+    listener: socket.socket,
+    stopping: asyncio.Event,
+) -> None:
+    """Answer /health, /ready and /metrics until the process stops."""
+    from fairlead.telemetry.endpoint import endpoint_app, endpoint_config, serve_until
+
+    log.info("watched", url=f"http://{settings.api.host}:{listener.getsockname()[1]}")
+    tokens = [token for _, token in settings.api.tokens]
+    app = endpoint_app(metrics, parts, tokens)
+    await serve_until(stopping, endpoint_config(app), listener)
+
+
+def _parts_of(engine: Engine, worker: Worker) -> "Mapping[str, Ask]":
+    """What a worker needs to execute an order."""
+
+    async def lease() -> str | None:
+        if worker.lease_until_ms == 0:
+            return "not registered yet"
+        over_ms = engine.clock.now_ms() - worker.lease_until_ms
+        return None if over_ms < 0 else f"ran out {over_ms / 1000:.0f} s ago"
+
+    return {
+        "store": engine.store.ping,
+        "bus": engine.bus.ping,
+        "chain": engine.chain.ping,
+        "lease": lease,
+    }
 
 
 # --- parts ---

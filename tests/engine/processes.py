@@ -102,6 +102,14 @@ class Process:
             self._process.wait(STOPPED_WITHIN_S)
             raise AssertionError(f"{self.command} did not stop:\n{self.log()}") from None
 
+    def wait(self) -> int:
+        """Until it ends by itself; its exit code."""
+        assert self._process is not None
+        try:
+            return self._process.wait(READY_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.command} goes on:\n{self.log()}") from None
+
     def log(self) -> str:
         """What it printed, the end of it."""
         return self.log_path.read_text(errors="replace")[-4_000:]

@@ -17,6 +17,7 @@ from fairlead.config.settings import (
     PaperSettings,
     Settings,
     StoreSettings,
+    WatchSettings,
     WorkerSettings,
 )
 from fairlead.config.table import BY_NAME, SETTINGS, Setting
@@ -56,6 +57,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         landing=LandingSettings(**by_group["landing"]),  # type: ignore[arg-type]
         paper=PaperSettings(**by_group["paper"]),  # type: ignore[arg-type]
         node=NodeSettings(**by_group["node"]),  # type: ignore[arg-type]
+        watch=WatchSettings(**by_group["watch"]),  # type: ignore[arg-type]
         log=LogSettings(**by_group["log"]),  # type: ignore[arg-type]
         client=ClientSettings(**by_group["client"]),  # type: ignore[arg-type]
         notes=(*notes, *_notes(ours)),

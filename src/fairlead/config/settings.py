@@ -145,6 +145,11 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     programs_dir: Path | None
 
 
+class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # Where a worker or a node tells how it is; None: nowhere. `serve` and `api` have a port.
+    metrics_port: int | None
+
+
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: LogLevel
     format: LogFormat
@@ -168,6 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     landing: LandingSettings
     paper: PaperSettings
     node: NodeSettings
+    watch: WatchSettings
     log: LogSettings
     client: ClientSettings
     # What to tell the operator at the start: variables that were translated or have no effect.

@@ -56,6 +56,7 @@ GROUPS: Mapping[str, str] = {
     "landing": "Landing transactions",
     "paper": "The paper chain",
     "node": "The local node",
+    "watch": "Watching workers and nodes",
     "log": "Logs",
     "client": "The command line",
 }
@@ -467,6 +468,16 @@ SETTINGS: tuple[Setting, ...] = (
         path(),
         None,
         "A folder with compiled on-chain programs (<program id>.so) for the node to run.",
+    ),
+    # ------------------------------------------------------------------------------------- watch
+    Setting(
+        "FAIRLEAD_METRICS_PORT",
+        "watch.metrics_port",
+        whole(0, 65_535),
+        None,
+        "Where `fairlead worker` and `fairlead node` answer /health, /ready and /metrics, on HOST"
+        " and with the API's tokens; 0 takes a free port, which the log tells. Unset: nowhere."
+        " `serve` and `api` answer them at PORT.",
     ),
     # --------------------------------------------------------------------------------------- log
     Setting(
