@@ -16,6 +16,7 @@ from fairlead.ports import Clock, Committed, RateLimit
 from fairlead.store.batch import Poisoned, Write
 from fairlead.store.named_sql import load_queries
 from fairlead.store.postgres_connections import PostgresConnections
+from fairlead.store.postgres_pooler import refuse_hidden_pooler
 from fairlead.store.postgres_reader import PostgresReads
 from fairlead.store.postgres_schema import check_schema, migrate_schema, schema_version
 from fairlead.store.postgres_session import WorkerSession
@@ -57,6 +58,7 @@ class PostgresStore(QueuedWrites, PostgresReads):
             _log.warning("store.address", note=note)
         await self._connections.open()
         try:
+            await refuse_hidden_pooler(self._address)
             connection = await self._connections.writer()
             await (migrate_schema if migrate else check_schema)(connection)
         except BaseException:

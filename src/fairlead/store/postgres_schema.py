@@ -19,7 +19,9 @@ SELECT 0 WHERE NOT EXISTS (SELECT FROM fairlead.schema_version);
 async def schema_version(connection: "asyncpg.Connection[Any]") -> int:
     """The number of the last migration that the database has seen, 0 when it is empty."""
     try:
-        version = await connection.fetchval("SELECT version FROM fairlead.schema_version")
+        # Behind a pooler a transaction keeps the steps of a statement on one server connection.
+        async with connection.transaction():
+            version = await connection.fetchval("SELECT version FROM fairlead.schema_version")
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return 0
     return int(version or 0)
