@@ -223,7 +223,7 @@ async def test_a_later_round_is_cancelled_at_once_only_when_its_attempt_is_dead(
         (attempt,) = await here.store.attempts(order.order_id)
         dead = (AttemptSettled(attempt.signature, AttemptState.DEAD),)
         policy = RetryPolicy()
-        why = execution.Failure("stale", "the price moved")
+        why = execution.Failure("stale_price", "the price moved")
         await here.store.apply(
             execution.round_failed(order, why, here.deps.clock.now_ms(), policy, dead)
         )

@@ -24,13 +24,14 @@ from fairlead.orders.model import EventType, NewOrder, OrderTerms
 from fairlead.ports import Accepted
 
 MAX_KEY_LENGTH = 255
+IDEMPOTENCY_KEY = b"idempotency-key"
 _PARAMETERS = frozenset({"numbers"})
 _FIRST_EVENT = lifecycle.event(None, EventType.ACCEPTED)
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
-_NO_EXTENSIONS: dict[str, Any] = {}
-ANSWER_EXTENSION = "fairlead.answer"
-"""Our server's connections offer to write a whole answer at once: (head, body) -> done."""
+Header = tuple[bytes, bytes]
+Answer = tuple[int, list[Header], bytes]
+"""Status, headers and body."""
 _log = structlog.get_logger("fairlead.api")
 _encode = msgspec.json.Encoder().encode
 
@@ -55,34 +56,49 @@ class Execute:
         headers: Headers = {}
         try:
             headers = headers_of(scope)
-            status, extra, body = await self._answer(scope, headers, receive)
+            caller = self.caller(headers)
+            if scope["query_string"]:
+                number_form(query_of(scope, _PARAMETERS))
+            sent = await read_body(headers, receive, self._max_body)
         except FairleadError as error:
-            status, extra, body = problem_answer(error)
-            self._accepts.child(error.code).inc()
+            status, extra, body = self._refused(error)
         except Disconnected:
             return
-        except Exception as error:  # a bug: its text stays here
-            _log.exception("accept_failed")
-            status, extra, body = problem_answer(error)
+        except Exception as error:
+            status, extra, body = self._broken(error)
+        else:
+            status, extra, body = await self.answer(caller, headers.get(IDEMPOTENCY_KEY), sent)
         origin = self._access.allowed_origin(headers)
         if origin is not None:
             extra.append((b"access-control-allow-origin", origin))
-        if status == 202:
-            at_once = scope.get("extensions", _NO_EXTENSIONS).get(ANSWER_EXTENSION)
-            if at_once is not None and at_once(_head(extra), body):
-                return
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(
-        self, scope: Scope, headers: Headers, receive: Receive
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def caller(self, headers: Headers) -> str:
+        """The principal, if these headers, whatever follows them, may bring an order."""
         principal = self._access.principal(headers)
         check_json(headers)
-        key = _idempotency_key(headers)
-        if scope["query_string"]:
-            number_form(query_of(scope, _PARAMETERS))
-        sent = decode_object(await read_body(headers, receive, self._max_body))
+        return principal
+
+    async def answer(self, principal: str, key: bytes | None, sent: bytes) -> Answer:
+        """What to answer to this body; it never raises."""
+        try:
+            return await self._answer(principal, _checked_key(key), sent)
+        except FairleadError as error:
+            return self._refused(error)
+        except Exception as error:
+            return self._broken(error)
+
+    def _broken(self, bug: Exception) -> Answer:
+        _log.exception("accept_failed")  # its text stays here
+        return problem_answer(bug)
+
+    def _refused(self, error: FairleadError) -> Answer:
+        self._accepts.child(error.code).inc()
+        return problem_answer(error)
+
+    async def _answer(self, principal: str, key: str | None, body: bytes) -> Answer:
+        sent = decode_object(body)
         request = dialects.read_order(sent)
         hashed = dialects.request_hash(sent) if key is not None else dialects.UNHASHED
         try:
@@ -95,13 +111,13 @@ class Execute:
                 raise
             accepted, terms = replayed
         body = _encode(_accepted_answer(accepted.order_id, terms))
-        answer = [_JSON, (b"content-length", b"%d" % len(body))]
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
         if accepted.replayed:
-            answer.append(_REPLAYED)
+            headers.append(_REPLAYED)
             self._replays.inc()
         else:
             self._news.inc()
-        return 202, answer, body
+        return 202, headers, body
 
     async def _accept(
         self,
@@ -166,13 +182,7 @@ class Execute:
         return order.terms
 
 
-def _head(headers: list[tuple[bytes, bytes]]) -> bytes:
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"HTTP/1.1 202 Accepted\r\n" + b"".join(lines)
-
-
-def _idempotency_key(headers: Headers) -> str | None:
-    raw = headers.get(b"idempotency-key")
+def _checked_key(raw: bytes | None) -> str | None:
     if raw is None:
         return None
     key = raw.decode("latin-1")

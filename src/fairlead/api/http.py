@@ -13,6 +13,7 @@ from fairlead.api.dependencies import ApiDependencies
 from fairlead.api.execute import Execute
 from fairlead.api.gate import Gate
 from fairlead.api.hub import StreamHub
+from fairlead.api.known_heads import KnownHeads
 from fairlead.api.market_http import MarketHttp
 from fairlead.api.orders_http import OrdersHttp
 from fairlead.api.outlets import GOING_AWAY
@@ -34,6 +35,7 @@ class Api:
         streams = Streams(deps.store, self.hub)
         self._live = LiveStreams(streams, self._access, self.gate, deps)
         self._execute = Execute(deps, self._access, self.gate)
+        self.known_heads = KnownHeads(self._execute, settings.max_body_bytes)
         self._rest = _rest(
             OrdersHttp(deps, self._access, streams, self._live),
             MarketHttp(deps, self._access),

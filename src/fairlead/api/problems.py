@@ -253,7 +253,8 @@ def errors_page() -> str:
         "",
         "## Codes of failed rounds and orders",
         "",
-        "`failureCode` of an order that is `failed`, and of its `round_failed` and `failed` events.",
+        "`failureCode` of an order that is `failed`,"
+        " and of its `round_failed` and `failed` events.",
         "",
         "| code | when |",
         "|---|---|",

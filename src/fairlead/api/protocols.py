@@ -1,15 +1,15 @@
 """The connections of our server: uvicorn's, with bounded heads and ready-made WebSocket frames."""
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from fairlead.api.execute import ANSWER_EXTENSION
+from fairlead.api.http import Api
+from fairlead.api.known_heads import MARK, Found, KnownHeads
 from fairlead.api.problems import Refusal, problem_answer
 from fairlead.api.stream import SOCKET_EXTENSION
 
@@ -22,12 +22,33 @@ CLOSE_TIMEOUT_S = 2.0
 
 
 class HttpConnection(HttpToolsProtocol):
-    """Bounds what is read before a request is known, and refuses in problem+json."""
+    """Bounds what is read before a request is known, and refuses in problem+json.
+
+    Orders go past uvicorn where they can. A client's requests for orders have the same head again
+    and again: once the parser has read it, another one that is the same byte for byte, with its
+    whole body in the same packet, needs no parser, no scope and no ASGI. It is answered with one
+    write, where uvicorn makes one of the head and one of the body.
+    """
 
     _is_new = True
     _in_head = True
     _head_bytes = 0
     _too_large = False
+    # The parser has seen whole requests only.
+    _between = True
+    # The head it is given now, if another one like it may be answered without it.
+    _candidate: bytes | None = None
+    # The order being answered without it, and what came meanwhile.
+    _answering: asyncio.Task[None] | None = None
+    _later = b""
+    _last_answer_at = 0.0
+    # The server ends: the answer under way is the last.
+    _ends = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        app: Any = self.app
+        self._heads: KnownHeads | None = app.known_heads if type(app) is Api else None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,6 +56,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._first_timer.cancel()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -46,16 +68,30 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._answering is not None:
+            self._later += data
+            self.flow.pause_reading()
+            return
+        if self._between and self._heads is not None and data.startswith(MARK):
+            cycle: Any = self.cycle  # None before the first
+            if cycle is None or cycle.response_complete:
+                found = self._heads.find(data)
+                if found is not None and not self.transport.is_closing():
+                    self._answer_order(found)
+                    return
+            self._candidate = data
         # Bytes of a head that is not whole yet are counted here, since the parser keeps them.
         if self._in_head or len(data) > MAX_HEADER_BYTES:
             self._head_bytes += len(data)
         super().data_received(data)
+        self._candidate = None
         if self._in_head and self._head_bytes > MAX_HEADER_BYTES and self.parser is not None:
             self._too_large = True
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._between = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -65,23 +101,68 @@ class HttpConnection(HttpToolsProtocol):
         self._is_new = self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
-        extensions = {ANSWER_EXTENSION: partial(self._answer, self.cycle)}
-        self.scope["extensions"] = extensions  # type: ignore[typeddict-item]
+        if self._candidate is not None and self._heads is not None and self.cycle.keep_alive:
+            self._heads.learn(self._candidate, self.scope["http_version"], self.headers)
+        # Of what one packet brings only the first request begins where the packet does.
+        self._candidate = None
 
-    def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
-        """Write a whole answer at once; False when ASGI's `send` must do it, step by step.
+    def on_message_complete(self) -> None:
+        self._between = True
+        super().on_message_complete()
 
-        A write is a system call, and uvicorn makes one of the head and one of the body, after a
-        look at each header. `head` is the status line and the headers, each with its line end.
-        """
-        if self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
-            return False
-        cycle.response_started = cycle.response_complete = True
-        defaults = [b"%b: %b\r\n" % header for header in cycle.default_headers]
-        self.transport.write(b"".join([head, *defaults, b"\r\n", body]))
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+    def _answer_order(self, found: Found) -> None:
+        self._is_new = False
+        task = self._answering = self.loop.create_task(self._order_answered(found))
+        # Awaited by uvicorn before the server ends.
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _order_answered(self, found: Found) -> None:
+        try:
+            head, body = await found.answer()
+        except BaseException:  # cancelled: the server ends
+            self.transport.close()
+            raise
+        finally:
+            self._answering = None
+        if not self.transport.is_closing():
+            defaults = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+            self.transport.write(b"".join([head, *defaults, b"\r\n", body]))
+        self._after_answer()
+
+    def _after_answer(self) -> None:
+        self.server_state.total_requests += 1
+        if self._ends or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._last_answer_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._time_silence(self.timeout_keep_alive)
+        if self._later:
+            data, self._later = self._later, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def _time_silence(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        # The timer is not set anew for each order: here it learns whether there were any.
+        self.timeout_keep_alive_task = None
+        left = self._last_answer_at + self.timeout_keep_alive - self.loop.time()
+        if self._answering is not None:
+            left = self.timeout_keep_alive
+        if left > 0:
+            self._time_silence(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        self._ends = True
+        if self._answering is None:
+            super().shutdown()
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
