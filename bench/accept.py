@@ -1,13 +1,14 @@
 """How many orders a second are made durable, and how long each waits, with nothing executing.
 
-`fairlead api` alone on PostgreSQL accepts orders that no worker takes.
+One `fairlead serve` with FAIRLEAD_CONCURRENCY=0: it accepts orders and takes none, and balances are
+read from the chain in the same process.
 """
 
 import argparse
 
 import uvloop
 
-from bench.engine import counts, engine, print_figures, settings_in
+from bench.engine import STORES, counts, engine, print_figures, settings_in
 from bench.load import Load, market_orders, run
 
 WARM_UP_ORDERS = 3_000
@@ -25,11 +26,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--orders", type=int, default=60_000)
     arguments.add_argument("--clients", type=int, default=64)
-    arguments.add_argument("--store", choices=("postgresql", "redis", "none"), default="postgresql")
+    arguments.add_argument("--store", choices=STORES, default="postgresql")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = arguments.parse_args()
-    settings = {"FAIRLEAD_MAX_WAITING_ORDERS": "10000000", **settings_in(asked.set)}
-    with engine("api", asked.store, settings) as running:
+    settings = {
+        "FAIRLEAD_CONCURRENCY": "0",
+        "FAIRLEAD_MAX_WAITING_ORDERS": "10000000",
+        **settings_in(asked.set),
+    }
+    with engine("serve", asked.store, settings) as running:
         cpu = running.process.cpu_s()
         load = uvloop.run(measure(running.port, asked.orders, asked.clients))
         used = running.process.cpu_s()
