@@ -3,8 +3,6 @@ connection is made again, and asyncpg's and the system's errors become ours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -125,7 +123,11 @@ class PostgresConnections:
         while True:
             connection = await self.writer()
             try:
-                async with _transaction(connection, self._address.pooled):
+                # Behind a pooler a transaction keeps the steps of a statement on one server
+                # connection.
+                if not self._address.pooled:
+                    return await connection.fetchrow(statement, *values)
+                async with connection.transaction():
                     return await connection.fetchrow(statement, *values)
             except COLLIDED:
                 continue
@@ -149,8 +151,12 @@ class PostgresConnections:
             try:
                 async with self._readers.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                     try:
-                        async with _transaction(connection, self._address.pooled):
-                            rows: list[Any] = await connection.fetch(statement, *values)
+                        rows: list[Any]
+                        if not self._address.pooled:
+                            rows = await connection.fetch(statement, *values)
+                            return rows
+                        async with connection.transaction():
+                            rows = await connection.fetch(statement, *values)
                             return rows
                     except BROKEN:
                         connection.terminate()
@@ -161,16 +167,6 @@ class PostgresConnections:
                 if left == 0 or not isinstance(error, BROKEN) or isinstance(error, TimeoutError):
                     raise Unavailable("store", _text(error)) from error
         raise AssertionError("unreachable")
-
-
-@asynccontextmanager
-async def _transaction(connection: Any, pooled: bool) -> AsyncIterator[None]:
-    """Behind a pooler, keep the steps of one statement on one server connection."""
-    if not pooled:
-        yield
-        return
-    async with connection.transaction():
-        yield
 
 
 async def _nothing(_connection: Any) -> None:

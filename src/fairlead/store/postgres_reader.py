@@ -102,16 +102,13 @@ class PostgresReads:
         return {asset: int(atoms) for asset, atoms in rows}
 
     async def next_due_ms(self) -> int | None:
-        due = []
-        for status in CLAIMABLE:
-            rows = await self._read("first_waiting", status)
-            first = min((row[0] for row in rows), default=None)
-            if first is None:
-                continue
-            if status is OrderStatus.PENDING and self._rate_limit is not None:
-                first = max(first, await self._window_opens_ms(self._rate_limit))
-            due.append(first)
-        return min(due, default=None)
+        first: dict[str, int] = {}
+        for status, due, _ in await self._read("first_waiting", CLAIMABLE):
+            first[status] = min(due, first.get(status, due))
+        if OrderStatus.PENDING in first and self._rate_limit is not None:
+            opens_ms = await self._window_opens_ms(self._rate_limit)
+            first[OrderStatus.PENDING] = max(first[OrderStatus.PENDING], opens_ms)
+        return min(first.values(), default=None)
 
     async def _window_opens_ms(self, limit: RateLimit) -> int:
         """When the rate limit next lets a new order begin; 0 when it does now."""
@@ -121,7 +118,7 @@ class PostgresReads:
 
     async def queue(self, now_ms: int) -> QueueState:
         ((waiting,),) = await self._read("count_of_status", OrderStatus.PENDING)
-        first = await self._read("first_waiting", OrderStatus.PENDING)
-        oldest_ms = min((created for due, created in first if due <= now_ms), default=None)
+        first = await self._read("first_waiting", [OrderStatus.PENDING])
+        oldest_ms = min((created for _, due, created in first if due <= now_ms), default=None)
         ((workers,),) = await self._read("live_workers", now_ms)
         return QueueState(waiting, oldest_ms, workers)

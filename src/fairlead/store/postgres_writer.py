@@ -47,16 +47,17 @@ class PostgresFlush:
     ) -> tuple[Any, ...]:
         """The parameters of the statement `flush`."""
         rate = (rate_limit.orders, rate_limit.window_ms) if rate_limit else (None, None)
+        # NULL for what there is nothing of: an empty array of rows costs as much as a row.
         return (
-            self._accepts,
-            self._wanted,
-            self._changes,
-            self._events,
-            self._attempts,
-            self._settled,
-            self._claims,
-            self._releases,
-            self._leases,
+            self._accepts or None,
+            self._wanted or None,
+            self._changes or None,
+            self._events or None,
+            self._attempts or None,
+            self._settled or None,
+            self._claims or None,
+            self._releases or None,
+            self._leases or None,
             shard,
             *rate,
             channel,
@@ -155,8 +156,8 @@ class PostgresFlush:
         events = [
             *self._read_accepted(answer["accepted"] or ()),
             *self._read_changed(answer["changed"] or ()),
-            *self._read_claimed(answer["claimed"], answer["tried"] or ()),
-            *self._read_released(answer["gone"] or (), answer["freed"]),
+            *self._read_claimed(answer["claimed"] or (), answer["tried"] or ()),
+            *self._read_released(answer["gone"] or (), answer["freed"] or ()),
         ]
         for n in answer["alive"] or ():
             self._writes[n].result = True

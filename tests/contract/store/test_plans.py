@@ -51,7 +51,7 @@ def ending(row: Order) -> Change:
 # touch: what it returns, with their terms.
 READS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("by_idempotency_key", ("local", "k"), 1),
-    ("first_waiting", ("pending",), 3),
+    ("first_waiting", (["pending", "routing"],), 3),
     ("order_by_id", (new_id(),), 2),
     ("cancelling", ("w",), 1),
     ("attempts_of", (new_id(),), 1),

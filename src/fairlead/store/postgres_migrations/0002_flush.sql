@@ -4,6 +4,8 @@
 -- Locks are taken in one order: wallets, order rows, counts and sums, the feed. The feed's row is the
 -- last: whoever holds it waits for nobody, so it is held only for the commit.
 --
+-- NULL stands for an array of nothing.
+--
 -- The settings of each function pin its plans: made once for a session, perhaps while the tables are
 -- empty, and for arrays of any length, they must reach rows by index. Where one may not be hashed, arrays
 -- are matched with `= ANY`, not joined.
@@ -381,10 +383,11 @@ BEGIN
         FROM unnest(changed) d JOIN unnest(changes) c ON c.n = d.n JOIN unnest(events) e ON e.n = d.n;
     END IF;
 
-    claimed := '{}';
-    FOREACH claim IN ARRAY claims LOOP
-        claimed := claimed || fairlead.claim_orders(claim, rate_orders, rate_window_ms);
-    END LOOP;
+    IF claims IS NOT NULL THEN
+        FOREACH claim IN ARRAY claims LOOP
+            claimed := claimed || fairlead.claim_orders(claim, rate_orders, rate_window_ms);
+        END LOOP;
+    END IF;
     IF cardinality(claimed) > 0 THEN
         SELECT log || coalesce(array_agg(
             ROW(
@@ -398,35 +401,38 @@ BEGIN
         ));
     END IF;
 
-    freed := '{}';
-    FOREACH release IN ARRAY releases LOOP
-        DELETE FROM fairlead.workers w WHERE w.owner = release.owner
-            AND (release.lease_until_ms IS NULL OR w.lease_until_ms = release.lease_until_ms);
-        IF NOT EXISTS (SELECT FROM fairlead.workers w WHERE w.owner = release.owner) THEN
-            gone := gone || release;
-            freed := freed || fairlead.free_orders(release.owner, release.now_ms);
-        END IF;
-    END LOOP;
-    log := log || freed;
+    IF releases IS NOT NULL THEN
+        FOREACH release IN ARRAY releases LOOP
+            DELETE FROM fairlead.workers w WHERE w.owner = release.owner
+                AND (release.lease_until_ms IS NULL OR w.lease_until_ms = release.lease_until_ms);
+            IF NOT EXISTS (SELECT FROM fairlead.workers w WHERE w.owner = release.owner) THEN
+                gone := gone || release;
+                freed := freed || fairlead.free_orders(release.owner, release.now_ms);
+            END IF;
+        END LOOP;
+        log := log || freed;
+    END IF;
 
-    FOREACH lease IN ARRAY leases LOOP
-        server := CASE WHEN lease.session_key IS NOT NULL THEN pg_postmaster_start_time() END;
-        IF lease.renew THEN
-            UPDATE fairlead.workers w SET
-                lease_until_ms = greatest(w.lease_until_ms, lease.until_ms),
-                session_key = lease.session_key, session_server = server
-            WHERE w.owner = lease.owner;
-        ELSE
-            INSERT INTO fairlead.workers
-            VALUES (lease.owner, lease.until_ms, lease.session_key, server)
-            ON CONFLICT (owner) DO UPDATE SET
-                lease_until_ms = excluded.lease_until_ms, session_key = excluded.session_key,
-                session_server = excluded.session_server;
-        END IF;
-        IF FOUND THEN
-            alive := alive || lease.n;
-        END IF;
-    END LOOP;
+    IF leases IS NOT NULL THEN
+        FOREACH lease IN ARRAY leases LOOP
+            server := CASE WHEN lease.session_key IS NOT NULL THEN pg_postmaster_start_time() END;
+            IF lease.renew THEN
+                UPDATE fairlead.workers w SET
+                    lease_until_ms = greatest(w.lease_until_ms, lease.until_ms),
+                    session_key = lease.session_key, session_server = server
+                WHERE w.owner = lease.owner;
+            ELSE
+                INSERT INTO fairlead.workers
+                VALUES (lease.owner, lease.until_ms, lease.session_key, server)
+                ON CONFLICT (owner) DO UPDATE SET
+                    lease_until_ms = excluded.lease_until_ms, session_key = excluded.session_key,
+                    session_server = excluded.session_server;
+            END IF;
+            IF FOUND THEN
+                alive := alive || lease.n;
+            END IF;
+        END LOOP;
+    END IF;
 
     size := cardinality(log);
     IF size > 0 THEN

@@ -8,11 +8,12 @@ o.finalized_at_ms
 SELECT order_id::text, request_hash FROM fairlead.terms WHERE principal = $1 AND idempotency_key = $2;
 
 -- name: first_waiting
--- The first in line of each priority: (due time, creation time).
-SELECT w.due_at_ms, w.created_at_ms FROM generate_series(0, 9) p
+-- The first in line of each status and priority: (status, due time, creation time).
+SELECT s.status, w.due_at_ms, w.created_at_ms
+FROM unnest($1::text[]) s (status) CROSS JOIN generate_series(0, 9) p
 CROSS JOIN LATERAL (
     SELECT o.due_at_ms, o.created_at_ms FROM fairlead.orders o
-    WHERE o.waits_as = $1 AND o.priority = p
+    WHERE o.waits_as = s.status AND o.priority = p
     ORDER BY o.due_at_ms, o.order_id LIMIT 1
 ) w;
 
