@@ -8,14 +8,15 @@ change its own event.
 
 from collections.abc import Callable, Sequence
 
+import asyncpg
 import structlog
 
-from fairlead.errors import Fenced, WriteOutcomeUnknown
+from fairlead.errors import ConfigError, Fenced, Unavailable, WriteOutcomeUnknown
 from fairlead.orders.model import Change
 from fairlead.ports import Clock, Committed, RateLimit
 from fairlead.store.batch import Poisoned, Write
 from fairlead.store.named_sql import load_queries
-from fairlead.store.postgres_connections import PostgresConnections
+from fairlead.store.postgres_connections import BROKEN, PostgresConnections
 from fairlead.store.postgres_pooler import refuse_hidden_pooler
 from fairlead.store.postgres_reader import PostgresReads
 from fairlead.store.postgres_schema import check_schema, migrate_schema, schema_version
@@ -61,6 +62,16 @@ class PostgresStore(QueuedWrites, PostgresReads):
             await refuse_hidden_pooler(self._address)
             connection = await self._connections.writer()
             await (migrate_schema if migrate else check_schema)(connection)
+        except asyncpg.InsufficientPrivilegeError as error:
+            await self._connections.close()
+            raise ConfigError(
+                "DATABASE_URL",
+                f"its user may not work here: {error}. Let it own the schema fairlead, or create"
+                " one: GRANT CREATE ON DATABASE",
+            ) from error
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            await self._connections.close()
+            raise Unavailable("store", str(error) or type(error).__name__) from error
         except BaseException:
             await self._connections.close()
             raise
