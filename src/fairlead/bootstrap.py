@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -53,9 +54,6 @@ DATABASE_FILE = "fairlead.sqlite3"
 PAPER_FOLDER = "paper-chain"
 PAPER_WALLET_SEED = b"paper wallets hold no value"
 """Public on purpose: every process derives the same paper wallets, and nothing real is in them."""
-
-MAX_CLOCK_SKEW_S = 5.0
-"""How far this machine's clock may be from the chain's before `doctor` complains."""
 
 
 class LiveChain(Chain, Faucet, Protocol):
@@ -173,8 +171,15 @@ def _stopping_on_signals() -> asyncio.Event:
 async def _work(worker: Worker, stopping: asyncio.Event) -> None:
     running = asyncio.create_task(worker.run())
     waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        # The API did not come up. What the worker holds it hands over while the store is open.
+        running.cancel()
+        await asyncio.wait({running})
+        raise
+    finally:
+        waiting.cancel()
     # The API ends with its worker: a process that takes orders and executes none helps nobody.
     stopping.set()
     worker.stop()
@@ -332,13 +337,28 @@ def open_store(
     per_minute = settings.workers.orders_per_minute
     rate = RateLimit(per_minute, 60_000) if per_minute is not None else None
     if settings.store.embedded:
-        folder = settings.store.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(folder / DATABASE_FILE, clock, on_commit, rate)
+        return SqliteStore(_data_folder(settings) / DATABASE_FILE, clock, on_commit, rate)
     from fairlead.store.postgres import PostgresStore
 
     channel = None if settings.store.redis_url else NOTIFY_CHANNEL
     return PostgresStore(postgres_address(settings), clock, on_commit, rate, channel)
+
+
+def _data_folder(settings: Settings) -> Path:
+    """The folder of what this process keeps on disk, made if it is missing."""
+    folder = settings.store.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ConfigError(
+            "FAIRLEAD_DATA_DIR", f"{folder} cannot be made ({error.strerror}); choose another"
+        ) from None
+    if not writable:
+        raise ConfigError(
+            "FAIRLEAD_DATA_DIR", f"{folder} cannot be written by this user; choose another"
+        )
+    return folder
 
 
 def postgres_address(settings: Settings) -> PostgresAddress:
@@ -397,7 +417,7 @@ def paper_chain(settings: Settings, clock: SystemClock) -> LiveChain:
             other=_faults(paper.other_faults),
             moves_market=paper.market_moves,
         ),
-        folder=settings.store.data_dir / PAPER_FOLDER,
+        folder=_data_folder(settings) / PAPER_FOLDER,
     )
 
 
@@ -494,86 +514,4 @@ or watch one live: fairlead order submit SOL USDC 1.5 --watch
 API reference: {url}/docs
 """,
         flush=True,
-    )
-
-
-# --- checks ---
-
-
-async def run_checks(settings: Settings) -> tuple[Check, ...]:
-    """Store, bus, chain and clock, as `fairlead doctor` shows them."""
-    clock = SystemClock()
-    return (
-        await _check_store(settings, clock),
-        await _check_bus(settings, clock),
-        *await _check_chain(settings, clock),
-    )
-
-
-async def _check_store(settings: Settings, clock: SystemClock) -> Check:
-    if settings.store.embedded:
-        file = settings.store.data_dir / DATABASE_FILE
-        there = "exists" if file.exists() else "will be made at the first start"
-        return Check("store", True, f"embedded, {file} {there}")
-    try:
-        store = open_store(settings, clock, lambda committed: None)
-        await store.open(migrate=False)
-    except FairleadError as error:
-        return Check("store", False, str(error), "is PostgreSQL running, and DATABASE_URL right?")
-    try:
-        await store.ping()
-        version = await store.schema_version()
-        queue = await store.queue(clock.now_ms())
-    except FairleadError as error:
-        return Check("store", False, str(error), "`fairlead migrate` makes the tables")
-    finally:
-        await store.close()
-    return Check("store", True, f"PostgreSQL, schema {version}, {queue.workers} workers alive")
-
-
-async def _check_bus(settings: Settings, clock: SystemClock) -> Check:
-    if settings.store.embedded and settings.store.redis_url is None:
-        return Check("bus", True, "in this process")
-    try:
-        store = open_store(settings, clock, lambda committed: None)
-        bus = bus_for(settings, clock, store)
-        await bus.start()
-    except FairleadError as error:
-        return Check("bus", False, str(error), "check REDIS_URL or DATABASE_URL")
-    try:
-        async with asyncio.timeout(5):
-            await bus.ping()
-    except (FairleadError, TimeoutError) as error:
-        fix = "is it running, and its URL right? Orders go on without it, by polling"
-        return Check("bus", False, str(error) or "no answer in 5 s", fix)
-    finally:
-        await bus.stop()
-    return Check("bus", True, "Redis" if settings.store.redis_url else "PostgreSQL NOTIFY")
-
-
-async def _check_chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
-    if settings.chain.name == "paper" and settings.store.embedded and not settings.chain.rpc_urls:
-        return (
-            Check("chain", True, "paper, inside `fairlead serve`"),
-            Check("clock", True, "the paper chain goes by this machine's clock"),
-        )
-    try:
-        chain = chain_for(settings, clock, inside=False)
-        await chain.start()
-    except FairleadError as error:
-        return (Check("chain", False, str(error)),)
-    try:
-        async with asyncio.timeout(5):
-            time = await chain.time()
-    except (FairleadError, TimeoutError) as error:
-        fix = "start it with `fairlead node`, or set FAIRLEAD_RPC_URL"
-        return (Check("chain", False, str(error) or "no answer in 5 s", fix),)
-    finally:
-        await chain.stop()
-    skew_s = abs(clock.now_ms() / 1000 - time.unix_timestamp)
-    close = skew_s <= MAX_CLOCK_SKEW_S
-    fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
-    return (
-        Check("chain", True, f"{settings.chain.name}, slot {time.slot}"),
-        Check("clock", close, f"{skew_s:.0f} s from the chain's", fix),
     )

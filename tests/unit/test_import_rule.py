@@ -38,7 +38,7 @@ SHELL = {
     "web",
     "client",
 }
-COMPOSITION = {"bootstrap", "cli", "sim", "__init__", "__main__"}
+COMPOSITION = {"bootstrap", "checks", "cli", "sim", "__init__", "__main__"}
 
 IMPURE_MODULES = {
     "aiohttp",

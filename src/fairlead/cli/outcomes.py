@@ -68,6 +68,10 @@ def sentence_of(error: FairleadError) -> str:
             return f"{error}; try again in {error.retry_after_s} s"
         case Unavailable() if error.part == "api":
             return f"{error}\nIs it running? `fairlead serve` starts it; FAIRLEAD_URL says where."
+        case Unavailable() if error.part == "store":
+            return (
+                f"{error}\nIs PostgreSQL running, and DATABASE_URL right? `fairlead doctor` tells."
+            )
         case _:
             return str(error)
 

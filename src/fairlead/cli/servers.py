@@ -11,7 +11,6 @@ from fairlead.cli import outcomes
 from fairlead.cli.output import print_json, settings_with
 from fairlead.config import Settings
 from fairlead.errors import ConfigError
-from fairlead.telemetry.checks import Check
 
 T = TypeVar("T")
 Process = Literal["serve", "api", "worker", "node"]
@@ -30,10 +29,6 @@ class Bootstrap(Protocol):
         """The version the tables are at then."""
         ...
 
-    async def run_checks(self, settings: Settings) -> tuple[Check, ...]:
-        """The findings about store, bus, chain and clock; what fails is a finding, not a raise."""
-        ...
-
 
 def bootstrap() -> Bootstrap:
     # By name: it imports every part of the engine, which only these commands need.
@@ -50,7 +45,7 @@ def start(process: Process, over: Mapping[str, object], as_json: bool) -> int:
             " DATABASE_URL=postgresql://user:password@host:5432/name to run several, or start"
             " `fairlead serve`, which is API and worker in one",
         )
-    _log_as(settings)
+    log_as(settings)
     parts = bootstrap()
     run = {
         "serve": parts.run_serve,
@@ -79,7 +74,7 @@ def start(process: Process, over: Mapping[str, object], as_json: bool) -> int:
 
 def bring_up_to_date(as_json: bool) -> int:
     settings = settings_with({})
-    _log_as(settings)
+    log_as(settings)
     version = _run(lambda: bootstrap().run_migrate(settings))
     if as_json:
         print_json({"version": version})
@@ -88,7 +83,8 @@ def bring_up_to_date(as_json: bool) -> int:
     return outcomes.DONE
 
 
-def _log_as(settings: Settings) -> None:
+def log_as(settings: Settings) -> None:
+    """Log lines as the settings ask, and what they found in the environment."""
     _import_structlog()
     import structlog
 

@@ -1,6 +1,6 @@
 """The client of fairlead's HTTP API. Every request may be repeated without risk, and is."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -194,11 +194,20 @@ class Client:
 
     async def ready(self) -> bool:
         """Whether store, chain and workers answer. Not repeated: the caller asks again."""
+        return (await self._asked_ready()).status_code == 200
+
+    async def readiness(self) -> Mapping[str, str]:
+        """What each part of the server says, "ok" where it is well. Not repeated."""
+        response = await self._asked_ready()
+        if response.status_code not in (200, 503):
+            raise error_from(response.status_code, response.content, None, "")
+        return _answer(response, _Readiness).checks
+
+    async def _asked_ready(self) -> httpx.Response:
         try:
-            response = await self._http.get("/ready")
+            return await self._http.get("/ready")
         except httpx.HTTPError as error:
             raise Unavailable("api", f"{self.base_url}: {_told(error)}") from None
-        return response.status_code == 200
 
     # --- How ---------------------------------------------------------------------------------
 
@@ -265,6 +274,10 @@ class Client:
                     raise SubmitOutcomeUnknown(key, doubt) from None
                 raise failure
             await clock.sleep(wait)
+
+
+class _Readiness(msgspec.Struct, frozen=True):
+    checks: dict[str, str]
 
 
 class _TokenList(msgspec.Struct, frozen=True):

@@ -76,6 +76,7 @@ def bootstrap(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         setattr(fake, f"run_{name}", runner(name))
     fake.run_checks = run_checks
     monkeypatch.setitem(sys.modules, "fairlead.bootstrap", fake)
+    monkeypatch.setitem(sys.modules, "fairlead.checks", fake)
     # The commands set logging up for a process of their own; here it is the tests'.
     monkeypatch.setattr("fairlead.telemetry.logs.configure_logging", lambda *_: None)
     return fake

@@ -76,7 +76,8 @@ class Engine:
         ]
 
     async def is_ready(self, request: Request) -> Response:
-        return Response(status_code=200 if self.ready else 503)
+        states = {"store": "ok", "workers": "ok" if self.ready else "no worker is alive"}
+        return JSONResponse({"checks": states}, 200 if self.ready else 503)
 
     async def execute(self, request: Request) -> Response:
         body = await request.json()

@@ -1,0 +1,173 @@
+"""What `fairlead doctor` finds out about store, bus, chain and clock, without starting anything.
+
+A part that fails is a finding, never a raise. Findings name the address, without its password.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from fairlead.bootstrap import DATABASE_FILE, bus_for, chain_for, open_store, postgres_address
+from fairlead.clock import SystemClock
+from fairlead.config import Settings
+from fairlead.config.settings import without_password
+from fairlead.errors import ConfigError, FairleadError
+from fairlead.ports import Bus
+from fairlead.store.named_sql import load_migrations
+from fairlead.telemetry.checks import Check
+
+MAX_CLOCK_SKEW_S = 5.0
+"""How far this machine's clock may be from the chain's before it is a finding."""
+
+BUS_WITHIN_S = 3.0
+"""How long the bus may take to connect and to answer."""
+
+CHAIN_WITHIN_S = 5.0
+ASK_AGAIN_S = 0.05
+
+
+async def run_checks(settings: Settings) -> tuple[Check, ...]:
+    """Store, bus, chain and clock, as these settings lead to them from here."""
+    clock = SystemClock()
+    store = await _store(settings, clock)
+    bus, chain = await asyncio.gather(_bus(settings, clock, store), _chain(settings, clock))
+    return (store, bus, *chain)
+
+
+# --- the store ---
+
+
+async def _store(settings: Settings, clock: SystemClock) -> Check:
+    if settings.store.database_url is None:
+        return _embedded(settings.store.data_dir)
+    place = f"PostgreSQL at {without_password(settings.store.database_url)}"
+    try:
+        store = open_store(settings, clock, lambda committed: None)
+        await store.open(migrate=False)
+    except ConfigError as error:
+        # It says itself what to do.
+        return Check("store", False, f"{place}: {error}")
+    except FairleadError as error:
+        return Check("store", False, f"{place}: {error}", "start it, or correct DATABASE_URL")
+    try:
+        version = await store.schema_version()
+        queue = await store.queue(clock.now_ms())
+    except FairleadError as error:
+        return Check("store", False, f"{place}: {error}", "its own log says why")
+    finally:
+        await store.close()
+    alive = f"{queue.workers} worker{'' if queue.workers == 1 else 's'} alive"
+    return Check("store", True, f"{place}, schema {version}, {alive}")
+
+
+def _embedded(folder: Path) -> Check:
+    """Looked at, not opened: another process may have it."""
+    file = folder / DATABASE_FILE
+    if not file.exists():
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            return Check("store", True, f"embedded, {file} will be made at the first start")
+        return _no_folder(f"{folder} cannot be made: {there} is no folder to write to")
+    if not os.access(file, os.R_OK | os.W_OK):
+        return _no_folder(f"{file} cannot be written by this user")
+    known = len(load_migrations("sqlite_migrations"))
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
+            ((version,),) = reader.execute("PRAGMA user_version")
+    except sqlite3.Error as error:
+        return _no_folder(f"{file} cannot be read: {error}")
+    if version > known:
+        told = f"{file} has schema {version}, made by a newer fairlead; this one knows {known}"
+        return Check("store", False, told, "start the newer one, or set another FAIRLEAD_DATA_DIR")
+    return Check("store", True, f"embedded, {file}, schema {version}")
+
+
+def _no_folder(told: str) -> Check:
+    return Check("store", False, told, "mend it, or set FAIRLEAD_DATA_DIR to a folder of yours")
+
+
+# --- the bus ---
+
+
+async def _bus(settings: Settings, clock: SystemClock, store: Check) -> Check:
+    redis_url = settings.store.redis_url
+    if settings.store.embedded:
+        return Check("bus", True, "in this process")
+    if redis_url is None and not store.ok:
+        return Check("bus", False, "goes over the same database", "see the store")
+    if redis_url is None and postgres_address(settings).session_dsn is None:
+        return Check("bus", True, "none: everybody polls. DATABASE_DIRECT_URL would bring NOTIFY")
+    if redis_url is None:
+        place, fix = "PostgreSQL NOTIFY", "correct DATABASE_DIRECT_URL or DATABASE_URL"
+    else:
+        place, fix = f"Redis at {without_password(redis_url)}", "start it, or correct REDIS_URL"
+    try:
+        bus = bus_for(settings, clock, open_store(settings, clock, lambda committed: None))
+        await bus.start()
+    except FairleadError as error:
+        return Check("bus", False, f"{place}: {error}", fix)
+    try:
+        problem = await _problem_of(bus, clock)
+    finally:
+        await bus.stop()
+    if problem is None:
+        return Check("bus", True, place)
+    return Check("bus", False, f"{place}: {problem}", f"{fix}. Orders go on without it, by polling")
+
+
+async def _problem_of(bus: Bus, clock: SystemClock) -> str | None:
+    """Why it does not answer; it connects by itself, which takes a moment."""
+    problem = f"no answer in {BUS_WITHIN_S:g} s"
+    try:
+        async with asyncio.timeout(BUS_WITHIN_S):
+            while True:
+                try:
+                    await bus.ping()
+                except FairleadError as error:
+                    problem = str(error)
+                    await clock.sleep(ASK_AGAIN_S)
+                else:
+                    return None
+    except TimeoutError:
+        return problem
+
+
+# --- the chain ---
+
+
+async def _chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
+    on_paper = settings.chain.name == "paper"
+    if on_paper and settings.store.embedded and not settings.chain.rpc_urls:
+        return (
+            Check("chain", True, "paper, inside `fairlead serve`"),
+            Check("clock", True, "the paper chain goes by this machine's clock"),
+        )
+    if settings.chain.rpc_urls:
+        place, fix = without_password(settings.chain.rpc_urls[0]), "is FAIRLEAD_RPC_URL right?"
+    else:
+        place = f"http://{settings.node.host}:{settings.node.port}"
+        fix = "start it with `fairlead node`, unless `fairlead serve` runs, which has it inside"
+    try:
+        chain = chain_for(settings, clock, inside=False)
+        await chain.start()
+    except ConfigError as error:
+        return (Check("chain", False, str(error)),)
+    except FairleadError as error:
+        return (Check("chain", False, f"{place}: {error}", fix),)
+    try:
+        async with asyncio.timeout(CHAIN_WITHIN_S):
+            time = await chain.time()
+    except (FairleadError, TimeoutError) as error:
+        told = str(error) or f"no answer in {CHAIN_WITHIN_S:g} s"
+        return (Check("chain", False, f"{place}: {told}", fix),)
+    finally:
+        await chain.stop()
+    skew_s = abs(clock.now_ms() / 1000 - time.unix_timestamp)
+    close = skew_s <= MAX_CLOCK_SKEW_S
+    fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
+    return (
+        Check("chain", True, f"{settings.chain.name} at {place}, slot {time.slot}"),
+        Check("clock", close, f"{skew_s:.0f} s from the chain's", fix),
+    )
