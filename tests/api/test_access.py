@@ -154,3 +154,9 @@ async def test_the_page_and_the_docs_load_nothing_from_elsewhere():
         for path in ("/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js"):
             assert 200 == (await client.get(path)).status_code
         assert 404 == (await client.get("/docs/index.html")).status_code
+
+
+async def test_the_docs_page_can_read_the_version_that_the_api_describes_itself_in():
+    async with world() as here, client_of(here.api) as client:
+        assert (await client.get("/openapi.json")).json()["openapi"].startswith("3.1")
+        assert "isOAS31" in (await client.get("/docs/swagger-ui-bundle.js")).text

@@ -4,14 +4,14 @@ Pages are served from this machine only: their policy lets a browser load nothin
 """
 
 import asyncio
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 from fairlead import __version__
 from fairlead.api.access import Access, headers_of
@@ -54,6 +54,16 @@ _DOCS_PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
+
+
+@cache
+def _swagger_ui() -> Path:
+    """Where Swagger UI's own files are. Its package is a carrier: importing it would load web
+    frameworks' adapters for nothing."""
+    spec = find_spec("swagger_ui")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "static"
 
 
 class Pages:
@@ -132,7 +142,7 @@ class Pages:
             return Response(script, media_type="text/javascript", headers=_DOCS_HEADERS)
         if name not in _DOCS_FILES:
             raise Refusal("not_found")
-        return FileResponse(Path(str(swagger_ui_path)) / name, headers=_DOCS_HEADERS)
+        return FileResponse(_swagger_ui() / name, headers=_DOCS_HEADERS)
 
     async def page(self, request: Request) -> Response:
         """GET /."""
