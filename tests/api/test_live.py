@@ -94,6 +94,19 @@ async def test_a_stream_of_all_orders_resumes_from_any_cursor():
                 await frame(ws)
 
 
+async def test_a_stream_that_broke_before_its_first_update_resumes_from_its_first_frame():
+    async with served() as (here, address):
+        await here.accepted()
+        await live_out(here)
+        async with socket(address, "/ws") as ws:
+            connected = await frame(ws)
+        order_id = await here.accepted()
+        async with socket(address, f"/ws?cursor={connected['cursor']}") as ws:
+            await frame(ws)
+            update = await frame(ws)
+    assert (order_id, "accepted") == (update["orderId"], update["event"])
+
+
 async def test_an_order_stream_resumes_after_a_sequence_and_closes_after_the_last():
     async with served() as (here, address):
         order_id = await here.accepted()

@@ -60,9 +60,10 @@ def status_update(event: StoredEvent, form: NumberForm | None = None) -> bytes:
     return b'{"type":"status_update",%b}' % event_fields(event, form)
 
 
-def connected(at_ms: int) -> bytes:
-    """The first frame of every stream."""
-    return b'{"type":"connected","timestamp":"%b"}' % iso(at_ms).encode()
+def connected(at_ms: int, position: int) -> bytes:
+    """The first frame of every stream, with the place from which a stream of all goes on."""
+    head = f'"timestamp":"{iso(at_ms)}","cursor":"{cursor_at(position)}"'
+    return b'{"type":"connected",%b}' % head.encode()
 
 
 def backfill(

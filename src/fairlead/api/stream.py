@@ -121,11 +121,12 @@ class LiveStreams:
             order_id = _order_id(scope["path"], query)
             if order_id is None:
                 position = frames.position_of(query["cursor"]) if "cursor" in query else None
-                await outlet.write(frames.connected(self._clock.now_ms()))
+                at = self._streams.head if position is None else position
+                await outlet.write(frames.connected(self._clock.now_ms(), at))
                 return await self._streams.follow_all(principal, position, outlet, form)
             after = integer(query, "after", 0, 0, MAX_SEQUENCE)
             order = await self._streams.owned_order(order_id, principal)
-            await outlet.write(frames.connected(self._clock.now_ms()))
+            await outlet.write(frames.connected(self._clock.now_ms(), self._streams.head))
             return await self._streams.follow_order(order, after, outlet, form, logs=True)
         except FairleadError as error:
             problem = problem_of(error)[0]

@@ -67,6 +67,11 @@ class Streams:
         self._store = store
         self._hub = hub
 
+    @property
+    def head(self) -> int:
+        """How far the feed of all orders has been told."""
+        return self._hub.position
+
     async def owned_order(self, order_id: str, principal: str) -> Order:
         """The order if the caller may see it, else `OrderNotFound`."""
         order = await self._store.order(order_id)
