@@ -198,6 +198,8 @@ async def _serve(engine: Engine, worker: Worker | None, stopping: asyncio.Event)
         chain=engine.chain,
         settings=api_settings(engine.settings),
         metrics=engine.metrics,
+        # A rate limit is counted where orders are claimed from the queue.
+        hands=worker if engine.settings.workers.orders_per_minute is None else None,
         ready=lambda: _readiness(engine),
     )
     if worker is not None:

@@ -54,6 +54,8 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
     order_id: str
     replayed: bool
+    # The order as its worker has it, when it was claimed in the same commit.
+    claimed: Claimed | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):
@@ -93,9 +95,11 @@ class Store(Protocol):
     `WriteOutcomeUnknown` when the connection broke in the commit.
     """
 
-    async def accept(self, order: NewOrder) -> Accepted:
+    async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
         """Insert order, first event, queue place and reservations in one commit.
 
+        With an `owner`, a pending order is claimed in it too: it is left as accept and then claim
+        would leave it. A replay or a refusal claims nothing; nor does a store with a rate limit.
         `IdempotencyConflict` for a used key with another hash; `InsufficientFunds` when a
         reservation
         exceeds balance less what live orders of the wallet hold.
@@ -195,6 +199,37 @@ class QueueState(msgspec.Struct, frozen=True, gc=False):
     oldest_ms: int | None
     # Workers whose lease is alive.
     workers: int
+
+
+# --- Hands ---
+
+
+class Hand(Protocol):
+    """A free place of this process's worker, lent for one accept. End it by one of the three."""
+
+    owner: str
+
+    def begin(self, claimed: Claimed) -> None:
+        """Drive an order that was claimed for `owner`. When that name is no longer the worker's,
+        only the place is given back: the order is freed with those of the dead."""
+        ...
+
+    def put_back(self) -> None:
+        """Nothing was claimed."""
+        ...
+
+    def doubt(self, order_id: str) -> None:
+        """Whether this order was stored, and claimed, is unknown: the worker finds out."""
+        ...
+
+
+class Hands(Protocol):
+    """The worker beside an API in one process: its free places are known without asking."""
+
+    def take(self) -> Hand | None:
+        """A free place; None when there is none, when the worker may not take orders, or when
+        orders are known to wait that a new one must not overtake."""
+        ...
 
 
 # --- Bus ---

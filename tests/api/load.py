@@ -48,7 +48,7 @@ class NoStore:
     def __init__(self, store: Any) -> None:
         self._store = store
 
-    async def accept(self, order: NewOrder) -> Accepted:
+    async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
         return Accepted(order.order_id, False)
 
     def __getattr__(self, name: str) -> Any:

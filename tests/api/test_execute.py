@@ -1,5 +1,6 @@
 """POST /api/orders/execute: what is accepted, and what is refused with nothing stored."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,9 +11,9 @@ import pytest
 
 from fairlead.api.dependencies import ApiSettings
 from fairlead.clock import SystemClock
-from fairlead.errors import Unavailable, WriteOutcomeUnknown
-from fairlead.orders.model import NewOrder
-from fairlead.ports import Accepted
+from fairlead.errors import Overloaded, Unavailable, WriteOutcomeUnknown
+from fairlead.orders.model import Claimed, NewOrder, OrderStatus
+from fairlead.ports import Accepted, Hand
 from fairlead.tokens import SOL, USDC
 from tests.api.world import EXECUTE, ORDER, client_of, world
 
@@ -388,9 +389,9 @@ class BrokenStore:
     def __init__(self, store: Any, error: Exception, *, commits: bool) -> None:
         self._store, self._error, self._commits = store, error, commits
 
-    async def accept(self, order: NewOrder) -> Accepted:
+    async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
         if self._commits:
-            await self._store.accept(order)
+            await self._store.accept(order, owner)
         raise self._error
 
     def __getattr__(self, name: str) -> Any:
@@ -422,3 +423,100 @@ async def test_a_bug_tells_nothing_of_itself():
     response = await answer_of_broken_store(RuntimeError("SELECT * FROM secrets"))
     assert (500, "internal") == (response.status_code, response.json()["code"])
     assert "SELECT" not in response.text
+
+
+class OneHand:
+    """`ports.Hands` of a worker with one place, and what became of it."""
+
+    owner = "worker"
+
+    def __init__(self) -> None:
+        self.is_out = False
+        self.ends: list[object] = []
+
+    def take(self) -> Hand | None:
+        if self.is_out:
+            return None
+        self.is_out = True
+        return self
+
+    def _end(self, what: object) -> None:
+        assert self.is_out
+        self.is_out = False
+        self.ends.append(what)
+
+    def begin(self, claimed: Claimed) -> None:
+        self._end(claimed)
+
+    def put_back(self) -> None:
+        self._end("put back")
+
+    def doubt(self, order_id: str) -> None:
+        self._end(order_id)
+
+
+async def test_an_order_for_which_a_place_is_free_is_claimed_as_it_is_accepted():
+    hands = OneHand()
+    async with world(hands=hands) as here:
+        answer = (await here.post(ORDER)).json()
+        assert "pending" == answer["status"]
+        order = await here.store.order(answer["orderId"])
+        assert order is not None
+        assert ("worker", OrderStatus.ROUTING) == (order.owner, order.status)
+        assert [Claimed(order)] == hands.ends
+        hands.is_out = True
+        waiting = await here.accepted()
+        assert waiting == (await here.claimed()).order_id
+
+
+async def test_a_replay_or_a_refusal_puts_the_place_back():
+    hands = OneHand()
+    async with world(hands=hands) as here:
+        first = (await here.post(ORDER, **KEY)).json()
+        assert first == (await here.post(ORDER, **KEY)).json()
+        assert 409 == (await here.post({**ORDER, "amountIn": "2"}, **KEY)).status_code
+        here.balances.atoms[SOL.mint] = here.balances.atoms["lamports"] = 0
+        assert 422 == (await here.post(ORDER)).status_code
+        assert ["put back"] * 3 == hands.ends[1:]
+        assert 422 == (await here.post({**ORDER, "tokenIn": "DOGE"})).status_code
+        assert 4 == len(hands.ends)
+
+
+@pytest.mark.parametrize("commits", [False, True])
+@pytest.mark.parametrize(
+    "error", [Unavailable("store", "x"), WriteOutcomeUnknown(), RuntimeError()]
+)
+async def test_the_worker_looks_for_an_order_that_may_have_been_stored(
+    error: Exception, commits: bool
+):
+    hands = OneHand()
+    async with world() as here:
+        store: Any = BrokenStore(here.store, error, commits=commits)
+        api = type(here.api)(replace(here.deps, store=store, hands=hands))
+        async with client_of(api) as client:
+            await client.post(EXECUTE, json=ORDER)
+        (order_id,) = hands.ends
+        order = await here.store.order(str(order_id))
+        assert commits is (order is not None)
+
+
+async def test_a_full_store_puts_the_place_back():
+    hands = OneHand()
+    async with world() as here:
+        store: Any = BrokenStore(here.store, Overloaded(1, 1), commits=False)
+        api = type(here.api)(replace(here.deps, store=store, hands=hands))
+        async with client_of(api) as client:
+            assert 503 == (await client.post(EXECUTE, json=ORDER)).status_code
+    assert ["put back"] == hands.ends
+
+
+async def test_the_worker_looks_for_an_order_whose_request_was_cancelled():
+    hands = OneHand()
+    async with world(hands=hands) as here:
+        posting = asyncio.ensure_future(here.post(ORDER))
+        while not hands.is_out:
+            await asyncio.sleep(0)
+        posting.cancel()
+        await asyncio.wait({posting})
+        assert 1 == len(hands.ends)
+        assert isinstance(hands.ends[0], str | Claimed)

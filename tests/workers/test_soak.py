@@ -88,7 +88,10 @@ class Trouble:
         chain = process.chain
         chain.fails = lambda method: self.drawn(self.chain_rate)
         chain.send_as = self._send_as
-        chain.hides = lambda signature: self.drawn(self.chain_rate)
+        # Without a latch the history is the only proof: an endpoint that hides it there lies, and
+        # a single one is trusted not to.
+        latch = self.settings.execution.latch
+        chain.hides = lambda signature: latch and self.drawn(self.chain_rate)
         process.store.write_as = self._write_as
         self.processes.append(process)
 
@@ -197,6 +200,7 @@ async def soak(world: World, dice: random.Random, settings: WorkerSettings) -> N
             token_out,
             str(dice.randrange(1, 50)),
             wallet=dice.choice(WALLETS),
+            through=dice.choice([None, *trouble.processes]),
             priority=dice.choice((0, 0, 0, 5, 9)),
             expires_at_ms=expires_at_ms,
         )

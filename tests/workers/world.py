@@ -241,6 +241,24 @@ class Process:
             self.crashed.set()
         await self.gate()
 
+    async def accept(self, order: NewOrder) -> None:
+        """What an API in this process does with an order."""
+        hand = self.worker.take()
+        if hand is None:
+            await self.world.store.accept(order)
+            return
+        accepted = await self.world.store.accept(order, hand.owner)
+        self.points.append("accept")
+        if len(self.points) == self.crash_after:
+            self.crashed.set()
+        await self._awake.wait()
+        if self.crashed.is_set():
+            hand.put_back()
+        elif accepted.claimed is not None:
+            hand.begin(accepted.claimed)
+        else:
+            hand.put_back()
+
     def hang(self) -> None:
         self._awake.clear()
 
@@ -340,10 +358,19 @@ class World:
         self.processes.append(process)
         return process
 
-    async def submit(
+    async def submit(self, *what: str, through: Process | None = None, **given: Any) -> str:
+        """An accepted order's id; `through` the API of this process."""
+        order = await self.new_order(*what, **given)
+        if through is None:
+            await self.store.accept(order)
+        else:
+            await through.accept(order)
+        return order.order_id
+
+    async def new_order(
         self, token_in: str = "SOL", token_out: str = "USDC", amount: str = "1.5", **given: Any
-    ) -> str:
-        """An accepted order's id."""
+    ) -> NewOrder:
+        """An order that is about to be accepted."""
         clock, wallet = self.clock, self.wallet
         request = OrderRequest(token_in, token_out, amount_in=amount, **given)
         now_ms = clock.now_ms()
@@ -361,9 +388,8 @@ class World:
             NewEvent(EventType.ACCEPTED, OrderStatus.PENDING),
             risk.reservations(terms, needed, balances),
         )
-        await self.store.accept(order)
         self.orders.append(order.order_id)
-        return order.order_id
+        return order
 
     async def cancel(self, order_id: str) -> str:
         """What the API does with a cancel: the status after it, or why not."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.orders.intake import IntakeRules
-from fairlead.ports import Balances, Bus, Chain, Clock, Pools, Store, Wallet
+from fairlead.ports import Balances, Bus, Chain, Clock, Hands, Pools, Store, Wallet
 from fairlead.telemetry import Check, Metrics
 
 
@@ -52,5 +52,7 @@ class ApiDependencies:
     chain: Chain
     settings: ApiSettings = field(default_factory=ApiSettings)
     metrics: Metrics = field(default_factory=Metrics)
+    # The worker of this process, if there is one: it begins what it has a place for at once.
+    hands: Hands | None = None
     # Further checks of /ready.
     ready: Callable[[], Awaitable[Sequence[Check]]] = _nothing_more

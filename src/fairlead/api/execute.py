@@ -18,10 +18,10 @@ from fairlead.api.gate import Gate
 from fairlead.api.problems import invalid, problem_answer
 from fairlead.api.queries import number_form, query_of
 from fairlead.api.schemas import AcceptedAnswer, Links
-from fairlead.errors import FairleadError, InvalidOrder, WriteOutcomeUnknown
+from fairlead.errors import FairleadError, InvalidOrder, Overloaded, Rejected, WriteOutcomeUnknown
 from fairlead.orders import intake, lifecycle, risk
 from fairlead.orders.model import EventType, NewOrder, OrderTerms
-from fairlead.ports import Accepted
+from fairlead.ports import Accepted, Hand
 
 MAX_KEY_LENGTH = 255
 IDEMPOTENCY_KEY = b"idempotency-key"
@@ -41,6 +41,7 @@ class Execute:
 
     def __init__(self, deps: ApiDependencies, access: Access, gate: Gate) -> None:
         self._store = deps.store
+        self._hands = deps.hands
         self._clock = deps.clock
         self._wallet = deps.wallet
         self._balances = deps.balances
@@ -153,18 +154,40 @@ class Execute:
         accepted = await self._stored(order)
         if accepted.replayed:
             terms = await self._terms_of(accepted.order_id)
-        else:
+        elif accepted.claimed is None:
             self._gate.waiting += 1
         return accepted, terms
 
     async def _stored(self, order: NewOrder) -> Accepted:
+        hand = None if self._hands is None else self._hands.take()
         try:
-            return await self._store.accept(order)
+            if hand is None:
+                return await self._store.accept(order)
+            return await self._begun(order, hand)
         except WriteOutcomeUnknown:
             # The commit may have been made: only the store knows.
             if await self._store.order(order.order_id) is None:
                 raise
             return Accepted(order.order_id, replayed=False)
+
+    async def _begun(self, order: NewOrder, hand: Hand) -> Accepted:
+        """Accept the order as claimed for this hand, and let it begin."""
+        try:
+            accepted = await self._store.accept(order, hand.owner)
+        except (Rejected, Overloaded):
+            hand.put_back()
+            raise
+        except BaseException:
+            # Cancelled too: the commit may be under way, and nobody else would begin the order.
+            hand.doubt(order.order_id)
+            raise
+        if accepted.claimed is not None:
+            hand.begin(accepted.claimed)
+        elif accepted.replayed:
+            hand.put_back()
+        else:
+            hand.doubt(order.order_id)
+        return accepted
 
     async def _replay(
         self, principal: str, key: str | None, hashed: bytes

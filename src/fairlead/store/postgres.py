@@ -42,9 +42,8 @@ class PostgresStore(QueuedWrites, PostgresReads):
         rate_limit: RateLimit | None = None,
         notify_channel: str | None = None,
     ) -> None:
-        super().__init__(clock, self._flush, on_commit)
+        super().__init__(clock, self._flush, on_commit, rate_limit)
         self._address = address
-        self._rate_limit = rate_limit
         self._channel = notify_channel
         self._shard = clock.random_bytes(1)[0] % SHARDS
         self._connections = PostgresConnections(address, clock)

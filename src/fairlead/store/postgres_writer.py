@@ -9,14 +9,22 @@ from fairlead.orders.model import (
     Change,
     Claimed,
     EventType,
-    NewOrder,
     OrderStatus,
     StoredEvent,
 )
 from fairlead.ports import Accepted, Committed, RateLimit
 from fairlead.store.batch import Write
 from fairlead.store.rows import attempt_of, attempt_row, order_of, status_of, terms_row, u64_text
-from fairlead.store.writes import TAKEN_OVER_DATA, Claim, Lease, Release, makes_work
+from fairlead.store.writes import (
+    CLAIMED_EVENT,
+    TAKEN_OVER_DATA,
+    Accept,
+    Claim,
+    Lease,
+    Release,
+    begun,
+    makes_work,
+)
 
 # An event without its position: order_id, sequence, principal, at_ms, type, status, data.
 Entry = tuple[str, int, str, int, EventType, OrderStatus, bytes]
@@ -65,12 +73,12 @@ class PostgresFlush:
         )
 
     def _add(self, n: int, write: Write) -> None:
-        value: NewOrder | Change | Claim | Release | Lease = write.value
+        value: Accept | Change | Claim | Release | Lease = write.value
         match value:
             case Change():
                 self._add_change(n, value)
                 self._work = self._work or makes_work(value)
-            case NewOrder():
+            case Accept():
                 self._add_accept(n, value)
                 self._work = self._work or makes_work(value)
             case Claim():
@@ -88,7 +96,8 @@ class PostgresFlush:
             case _:
                 assert_never(value)
 
-    def _add_accept(self, n: int, order: NewOrder) -> None:
+    def _add_accept(self, n: int, accept: Accept) -> None:
+        order = accept.order
         event = order.first_event
         self._accepts.append(
             (
@@ -98,6 +107,7 @@ class PostgresFlush:
                 order.terms.priority,
                 event.type,
                 event.data.decode(),
+                accept.owner,
             )
         )
         self._wanted += [
@@ -166,26 +176,32 @@ class PostgresFlush:
         return Committed(numbered, self._work)
 
     def _read_accepted(self, accepted: Sequence[Any]) -> Iterator[Entry]:
-        for n, fresh, found_id, found_hash, asset, needed, balance, reserved in sorted(accepted):
-            order: NewOrder = self._writes[n].value
+        for n, fresh, found_id, found_hash, mine, *funds in sorted(accepted, key=_number):
+            asset, needed, balance, reserved = funds
+            accept: Accept = self._writes[n].value
+            order, owner = accept.order, accept.owner
             result: Accepted | Exception
             if fresh:
-                event = order.first_event
-                yield (
-                    order.order_id,
-                    1,
-                    order.principal,
-                    order.created_at_ms,
-                    event.type,
-                    event.status,
-                    event.data,
-                )
-                result = Accepted(order.order_id, False)
+                events = (order.first_event, CLAIMED_EVENT)
+                for sequence, event in enumerate(events[: 1 if owner is None else 2], 1):
+                    yield (
+                        order.order_id,
+                        sequence,
+                        order.principal,
+                        order.created_at_ms,
+                        event.type,
+                        event.status,
+                        event.data,
+                    )
+                claimed = None if owner is None else begun(order, owner)
+                result = Accepted(order.order_id, False, claimed)
             elif asset is not None:
                 result = InsufficientFunds(asset, int(needed), int(balance), int(reserved))
             elif str(found_id) == order.order_id:
                 # This very order: an earlier flush, whose answer was lost, had stored it.
-                result = Accepted(order.order_id, False)
+                # Unless it is as that one left it, others have it by now.
+                claimed = begun(order, owner) if mine and owner is not None else None
+                result = Accepted(order.order_id, False, claimed)
             elif found_hash == order.request_hash:
                 result = Accepted(str(found_id), True)
             else:
@@ -213,9 +229,9 @@ class PostgresFlush:
         attempts: dict[str, tuple[Attempt, ...]] = {}
         for attempt in map(attempt_of, tried):
             attempts[attempt.order_id] = (*attempts.get(attempt.order_id, ()), attempt)
-        for n, begun, *columns in rows:
+        for n, new, *columns in rows:
             order = order_of(columns)
-            if begun:
+            if new:
                 yield (
                     order.order_id,
                     order.sequence,
@@ -240,3 +256,8 @@ class PostgresFlush:
                 status_of(status),
                 TAKEN_OVER_DATA,
             )
+
+
+def _number(row: Any) -> int:
+    number: int = row[0]
+    return number

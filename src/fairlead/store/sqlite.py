@@ -44,9 +44,8 @@ class SqliteStore(QueuedWrites, SqliteReads):
         rate_limit: RateLimit | None = None,
         inline: bool = False,
     ) -> None:
-        super().__init__(clock, self._flush, on_commit)
+        super().__init__(clock, self._flush, on_commit, rate_limit)
         self._path = str(path)
-        self._rate_limit = rate_limit
         self._inline = inline
         self._queries: dict[str, str] = {}
         self._lock: IO[str] | None = None

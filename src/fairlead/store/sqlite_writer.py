@@ -27,10 +27,13 @@ from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
     ADOPTABLE,
     CLAIMABLE,
+    CLAIMED_EVENT,
     TAKEN_OVER_DATA,
+    Accept,
     Claim,
     Lease,
     Release,
+    begun,
     makes_work,
 )
 
@@ -68,11 +71,11 @@ class SqliteFlush:
         self._write_gathered()
         return Committed(tuple(self._events), self._work)
 
-    def _one(self, value: NewOrder | Change | Claim | Release | Lease) -> Any:
+    def _one(self, value: Accept | Change | Claim | Release | Lease) -> Any:
         match value:
             case Change():
                 return self._change(value)
-            case NewOrder():
+            case Accept():
                 return self._accept(value)
             case Claim():
                 return self._claim(value)
@@ -83,7 +86,8 @@ class SqliteFlush:
             case _:
                 assert_never(value)
 
-    def _accept(self, order: NewOrder) -> Accepted | Exception:
+    def _accept(self, accept: Accept) -> Accepted | Exception:
+        order, owner = accept.order, accept.owner
         queries = self._queries
         if order.idempotency_key is not None:
             key = (order.principal, order.idempotency_key)
@@ -95,19 +99,29 @@ class SqliteFlush:
         if refused is not None:
             return refused
         event = order.first_event
-        at_ms = order.created_at_ms
+        events = (event,) if owner is None else (event, CLAIMED_EVENT)
+        at_ms, status = order.created_at_ms, events[-1].status
         self._execute(queries["insert_terms"], terms_row(order))
         self._execute(
             queries["insert_order"],
-            (order.order_id, order.principal, event.status, order.terms.priority, *(at_ms,) * 3),
+            (
+                order.order_id,
+                order.principal,
+                status,
+                len(events),
+                order.terms.priority,
+                at_ms,
+                owner,
+                0 if owner is None else 1,
+            ),
         )
-        self._add_event(
-            order.order_id, 1, order.principal, at_ms, event.type, event.status, event.data
-        )
-        self._count(order.principal, None, event.status)
+        order_id, principal = order.order_id, order.principal
+        for sequence, e in enumerate(events, 1):
+            self._add_event(order_id, sequence, principal, at_ms, e.type, e.status, e.data)
+        self._count(order.principal, None, status)
         self._statements.remember(order.order_id, order.principal)
-        self._work = self._work or makes_work(order)
-        return Accepted(order.order_id, False)
+        self._work = self._work or makes_work(accept)
+        return Accepted(order.order_id, False, None if owner is None else begun(order, owner))
 
     def _reserve(self, order: NewOrder) -> InsufficientFunds | None:
         sums = []
@@ -182,7 +196,7 @@ class SqliteFlush:
             ).fetchall()
         orders = [order_of(row) for row in rows]
         orders.sort(key=lambda o: (-o.terms.priority, o.due_at_ms, o.order_id))
-        begun = 0
+        new = 0
         claimed = []
         for order in orders[: claim.places]:
             status, sequence, round = order.status, order.sequence, order.round
@@ -190,7 +204,7 @@ class SqliteFlush:
             if status is OrderStatus.PENDING:
                 status, sequence, round = OrderStatus.ROUTING, sequence + 1, 1
                 updated_at_ms = claim.now_ms
-                begun += 1
+                new += 1
                 self._add_event(
                     order.order_id,
                     sequence,
@@ -219,8 +233,8 @@ class SqliteFlush:
                     self._attempts_of(order.order_id) if order.sequence > 1 else (),
                 )
             )
-        if begun and self._rate_limit is not None:
-            self._execute(self._queries["note_claims"], (claim.now_ms, begun))
+        if new and self._rate_limit is not None:
+            self._execute(self._queries["note_claims"], (claim.now_ms, new))
         return tuple(claimed)
 
     def _attempts_of(self, order_id: str) -> tuple[Any, ...]:

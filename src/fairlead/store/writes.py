@@ -1,4 +1,4 @@
-"""The writes that a store queues, beside `NewOrder` and `Change`, and the half of a store that
+"""The writes that a store queues, beside `Change`, and the half of a store that
 queues them.
 """
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from fairlead.orders.model import Change, Claimed, NewOrder, OrderStatus
-from fairlead.ports import Accepted, Clock, Committed
+from fairlead.orders import lifecycle
+from fairlead.orders.model import Change, Claimed, EventType, NewOrder, Order, OrderStatus
+from fairlead.ports import Accepted, Clock, Committed, RateLimit
 from fairlead.store.batch import Batcher, Flush
 
 # What an order may be when a worker that knows nothing of it takes it: nothing can land yet …
@@ -16,6 +17,17 @@ CLAIMABLE = (OrderStatus.PENDING, OrderStatus.ROUTING)
 ADOPTABLE = (OrderStatus.SUBMITTED, OrderStatus.CONFIRMED, OrderStatus.CANCELLING)
 # Left behind in these, an order goes back to routing: nothing of its round was stored.
 TAKEN_OVER_DATA = b'{"reason":"taken_over"}'
+
+
+# What a claim tells of an order that was pending.
+CLAIMED_EVENT = lifecycle.event(OrderStatus.PENDING, EventType.CLAIMED)
+
+
+class Accept(msgspec.Struct, frozen=True, gc=False):
+    """A new order; with an owner it is claimed at once."""
+
+    order: NewOrder
+    owner: str | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -51,16 +63,26 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
 class QueuedWrites:
     """The writing half of a store: each method queues one write and returns after its commit."""
 
-    def __init__(self, clock: Clock, flush: Flush, on_commit: Callable[[Committed], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        flush: Flush,
+        on_commit: Callable[[Committed], None],
+        rate_limit: RateLimit | None,
+    ) -> None:
         self._clock = clock
+        self._rate_limit = rate_limit
         self._batcher = Batcher(flush, on_commit, clock.monotonic)
 
     def observe_flushes(self, observe: Callable[[int, float], None]) -> None:
         """Tell `observe` of each commit: how many writes it took along, and how many seconds."""
         self._batcher.on_flush = observe
 
-    async def accept(self, order: NewOrder) -> Accepted:
-        accepted: Accepted = await self._batcher.submit(order)
+    async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
+        if self._rate_limit is not None or order.first_event.status is not OrderStatus.PENDING:
+            # Counted when it is claimed; or nothing to claim.
+            owner = None
+        accepted: Accepted = await self._batcher.submit(Accept(order, owner))
         return accepted
 
     async def apply(self, change: Change) -> int:
@@ -94,8 +116,28 @@ class QueuedWrites:
         await self._batcher.submit(Release(((owner, None),), now_ms))
 
 
-def makes_work(write: NewOrder | Change) -> bool:
+def begun(order: NewOrder, owner: str) -> Claimed:
+    """The order as an accept with an owner leaves it."""
+    at_ms = order.created_at_ms
+    return Claimed(
+        Order(
+            order.order_id,
+            order.principal,
+            order.terms,
+            order.secret,
+            CLAIMED_EVENT.status,
+            2,
+            at_ms,
+            at_ms,
+            owner,
+            round=1,
+            due_at_ms=at_ms,
+        )
+    )
+
+
+def makes_work(write: Accept | Change) -> bool:
     """Whether a committed write leaves an order for a worker to take."""
-    if isinstance(write, NewOrder):
-        return write.first_event.status in CLAIMABLE
+    if isinstance(write, Accept):
+        return write.owner is None and write.order.first_event.status in CLAIMABLE
     return write.release and not write.end

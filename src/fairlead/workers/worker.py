@@ -14,8 +14,9 @@ import structlog
 from fairlead.errors import FairleadError
 from fairlead.orders.model import Claimed, OrderStatus
 from fairlead.orders.model import EventType as E
-from fairlead.ports import Bus, Committed, Signal
+from fairlead.ports import Bus, Committed, Hand, Signal
 from fairlead.workers import executor
+from fairlead.workers.hands import Doubts, LentPlace
 from fairlead.workers.places import Place, Places
 from fairlead.workers.settler import Settler
 from fairlead.workers.work import ExecutorSettings, Parts, Work, Workbench
@@ -68,6 +69,11 @@ class Worker:
         # When the next waiting order is due, as last asked; asked again when that may have changed.
         self._due_ms: int | None = None
         self._ask_due = True
+        # The last claim left nothing that was due, and nothing has been heard since.
+        self._idle = False
+        # The store knows `owner` as a living worker, as far as we have heard.
+        self._registered = False
+        self._doubts = Doubts()
         # Names under which we were declared dead, and may yet own what a late claim took.
         self._former: list[str] = []
 
@@ -105,6 +111,20 @@ class Worker:
         """Claim nothing more; `run` returns when what runs is finished or handed over."""
         self._stopping.set()
         self._wake.set()
+
+    def take(self) -> Hand | None:
+        """A free place for an order that the API of this process is about to accept.
+
+        None while orders may wait: a new one must not overtake them.
+        """
+        if not (self._idle and self._may_begin()) or self.places.free == 0:
+            return None
+        now_ms = self.bench.now_ms()
+        if self._wake.is_set() or self._stopping.is_set() or now_ms >= self.lease_until_ms:
+            return None
+        if self._due_ms is not None and self._due_ms <= now_ms:
+            return None
+        return LentPlace(self.owner, self.places.take(), self._begin_lent, self._doubt)
 
     # --- loops ---
 
@@ -145,12 +165,15 @@ class Worker:
         wait_ms = self.settings.idle_poll_ms
         if self._due_ms is not None:
             wait_ms = min(max(self._due_ms - self.bench.now_ms(), 1), wait_ms)
+        self._idle = True
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await self._wake.wait()
         except TimeoutError:
             # What was due has been claimed by now, or nothing was said in a long time: ask again.
             self._ask_due = True
+        finally:
+            self._idle = False
 
     async def _renew_once(self) -> None:
         await self._parts.clock.sleep(self.settings.heartbeat_ms / 1000)
@@ -173,6 +196,7 @@ class Worker:
             log.warning("took_over", workers=dead)
             self._wake.set()
         await self._adopt()
+        await self._look_for_doubtful()
         for order_id in await self._parts.store.cancelling(self.owner):
             work = self.bench.in_hand.get(order_id)
             if work is not None and work.order.status is not OrderStatus.CANCELLING:
@@ -190,7 +214,33 @@ class Worker:
             if len(orphans) < ADOPT_BATCH:
                 return
 
+    async def _look_for_doubtful(self) -> None:
+        for order_id in self._doubts.to_look_for(self.bench.now_ms()):
+            owner = self.owner
+            order = await self._parts.store.order(order_id)
+            if order is None:
+                continue
+            attempts = await self._parts.store.attempts(order_id)
+            self._doubts.settle(order_id)
+            # Else it waits for any worker, or has one, or is freed with what the dead owned.
+            if order.owner == owner == self.owner and order_id not in self._driving:
+                self._start(Claimed(order, attempts), Place(None))
+
     # --- orders ---
+
+    def _may_begin(self) -> bool:
+        """Whether what is begun now would be under the name of a living worker."""
+        return self._registered and self.ready.is_set()
+
+    def _begin_lent(self, owner: str, claimed: Claimed, place: Place) -> None:
+        if owner == self.owner and self._may_begin():
+            self._start(claimed, place)
+        else:
+            # The name is gone, or about to be: what it owns is freed for others.
+            place.release()
+
+    def _doubt(self, order_id: str) -> None:
+        self._doubts.add(order_id, self.bench.now_ms())
 
     def _start(self, claimed: Claimed, place: Place) -> None:
         order_id = claimed.order.order_id
@@ -249,17 +299,21 @@ class Worker:
         until_ms = self.bench.now_ms() + self.settings.lease_ms
         await self._parts.store.register_worker(self.owner, until_ms)
         self.lease_until_ms = until_ms
+        self._registered = True
 
     async def _begin_anew(self, owner: str) -> None:
         """Others take over what this worker had; it goes on under another name."""
         if owner != self.owner:
             return
         log.warning("declared_dead", owner=owner)
+        self._registered = False
         await self._drop_everything()
         if owner == self.owner:
             self._former.append(owner)
             self.owner = self._parts.clock.new_id()
         await self._register()
+        # What was heard meanwhile is not known to be all.
+        self._wake.set()
 
     def _is_still(self, owner: str) -> bool:
         """Whether what was taken under this name is ours. Otherwise nobody would ever free it: the

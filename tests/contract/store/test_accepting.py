@@ -1,11 +1,12 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from fairlead.errors import IdempotencyConflict, InsufficientFunds
-from fairlead.orders.model import EventType, OrderStatus, Reservation
-from fairlead.ports import Accepted
+from fairlead.orders.model import Claimed, EventType, OrderStatus, Reservation
+from fairlead.ports import Accepted, RateLimit
 from tests.contract.store import making
 from tests.contract.store.conftest import World
 from tests.contract.store.making import SOL, WALLET, change, new_order, stored
@@ -162,3 +163,98 @@ async def test_sums_of_reservations_exceed_u64(store: Any) -> None:
     huge = reserve(2**64 - 1, balance=2**70)
     await asyncio.gather(*(store.accept(new_order(reservations=huge)) for _ in range(3)))
     assert {SOL: 3 * (2**64 - 1)} == await store.reserved(WALLET)
+
+
+LEASE_MS = making.T0_MS + 10_000
+
+
+async def life_of(store: Any, order_id: str) -> list[Any]:
+    """Everything a reader sees of an order, its id and positions left out."""
+    row = msgspec.structs.replace(await stored(store, order_id), order_id="", secret=b"")
+    events = [
+        (e.sequence, e.principal, e.at_ms, e.type, e.status, e.data)
+        for e in await store.events(order_id, 0, 10)
+    ]
+    return [row, *events]
+
+
+async def test_an_accept_with_an_owner_leaves_what_accept_and_claim_leave(world: World) -> None:
+    store = await world.open()
+    first, second = (new_order(priority=3, reservations=reserve(10)) for _ in range(2))
+    await store.accept(first)
+    (claimed,) = await store.claim("w", 1, first.created_at_ms)
+    world.committed.clear()
+    accepted = await store.accept(second, "w")
+    assert Accepted(second.order_id, False, accepted.claimed) == accepted
+    assert Claimed(await stored(store, second.order_id)) == accepted.claimed
+    assert await life_of(store, first.order_id) == await life_of(store, second.order_id)
+    assert claimed.order.owner == accepted.claimed.order.owner
+    (committed,) = world.committed
+    assert not committed.work
+    assert [3, 4] == [event.position for event in committed.events]
+    assert await store.feed(2, 10) == committed.events
+    counts = await store.counts("local")
+    assert {OrderStatus.ROUTING: 2} == {k: v for k, v in counts.by_status.items() if v}
+    assert {SOL: 20} == await store.reserved(WALLET)
+    assert () == await store.claim("other", 5, LEASE_MS)
+    assert 0 == (await store.queue(LEASE_MS)).waiting
+    assert 3 == await store.apply(change(accepted.claimed.order, EventType.ROUTED))
+
+
+async def test_a_replay_or_a_refusal_claims_nothing(store: Any) -> None:
+    first = new_order(key="k")
+    await store.accept(first)
+    again = Accepted(first.order_id, True)
+    assert again == await store.accept(new_order(key="k"), "w")
+    with pytest.raises(IdempotencyConflict):
+        await store.accept(new_order(key="k", body="other"), "w")
+    with pytest.raises(InsufficientFunds):
+        await store.accept(new_order(reservations=reserve(10**9)), "w")
+    taken = new_order(key="taken")
+    await store.accept(taken, "w")
+    assert Accepted(taken.order_id, True) == await store.accept(new_order(key="taken"), "w")
+    row = await stored(store, first.order_id)
+    assert (None, OrderStatus.PENDING) == (row.owner, row.status)
+    assert 2 == (await store.counts("local")).total
+
+
+async def test_accepts_with_and_without_an_owner_share_a_flush(world: World) -> None:
+    store = await world.open()
+    orders = [new_order() for _ in range(20)]
+    owners = ["w" if number % 3 else None for number in range(20)]
+    answers = await asyncio.gather(*map(store.accept, orders, owners))
+    for order, owner, answer in zip(orders, owners, answers, strict=True):
+        row = await stored(store, order.order_id)
+        assert owner == row.owner
+        assert (None if owner is None else Claimed(row)) == answer.claimed
+    events = [event for committed in world.committed for event in committed.events]
+    assert await store.feed(0, 100) == tuple(events)
+    assert any(committed.work for committed in world.committed)
+    waiting = await store.claim("v", 20, LEASE_MS)
+    assert owners.count(None) == len(waiting)
+
+
+async def test_an_order_claimed_by_its_accept_is_freed_with_its_owner(store: Any) -> None:
+    await store.register_worker("w", LEASE_MS)
+    order, nameless = new_order(), new_order()
+    await store.accept(order, "w")
+    await store.accept(nameless, "declared dead before")
+    assert ("declared dead before",) == await store.release_dead_workers(LEASE_MS - 1)
+    assert ("w",) == await store.release_dead_workers(LEASE_MS)
+    taken = await store.claim("v", 5, LEASE_MS)
+    assert {order.order_id, nameless.order_id} == {one.order.order_id for one in taken}
+    assert [(OrderStatus.ROUTING, 3, 1)] * 2 == [
+        (one.order.status, one.order.sequence, one.order.round) for one in taken
+    ]
+
+
+async def test_a_rate_limit_and_a_resting_order_leave_the_claim_to_claims(world: World) -> None:
+    store = await world.open(RateLimit(1, 1_000))
+    order = new_order()
+    assert Accepted(order.order_id, False) == await store.accept(order, "w")
+    assert world.committed[0].work
+    await world.close(store)
+    resting = new_order(status=OrderStatus.OPEN)
+    store = await world.open()
+    assert Accepted(resting.order_id, False) == await store.accept(resting, "w")
+    assert (await stored(store, resting.order_id)).owner is None

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from fairlead.errors import Fenced, Unavailable, WriteOutcomeUnknown
-from fairlead.orders.model import EventType, NewOrder
+from fairlead.orders.model import EventType, NewOrder, OrderStatus
 from fairlead.ports import Accepted, RateLimit
 from fairlead.store.batch import Lost
 from tests.contract.store.conftest import World
@@ -116,6 +116,8 @@ class LosingAnswers:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.lose = 0
+        # What others do before it is done again.
+        self.then: Any = None
         self._write = store._connections.write
         store._connections.write = self.write
 
@@ -125,6 +127,9 @@ class LosingAnswers:
             self.lose -= 1
             connection = await self.store._connections.writer()
             connection.terminate()
+            then, self.then = self.then, None
+            if then is not None:
+                await then()
             raise Lost("dropped")
         return answer
 
@@ -161,6 +166,29 @@ async def test_a_write_whose_answer_was_lost_is_answered_as_if_it_was_not(postgr
     events = await store.feed(0, 100)
     assert list(range(1, 9)) == [event.position for event in events]
     assert 5 == (await store.counts("local")).total
+
+
+async def test_an_accept_whose_answer_was_lost_is_claimed_unless_it_was_taken_since(
+    postgres: World,
+) -> None:
+    store = await postgres.open()
+    await store.register_worker("w", T0_MS + 10_000)
+    network = LosingAnswers(store)
+    network.lose = 1
+    order = new_order(key="k")
+    accepted = await store.accept(order, "w")
+    assert (order.order_id, False) == (accepted.order_id, accepted.replayed)
+    assert await stored(store, order.order_id) == accepted.claimed.order
+
+    network.lose = 1
+    network.then = lambda: store._connections.write(
+        "UPDATE fairlead.orders SET owner = NULL, sequence = 3 WHERE sequence = 2"
+    )
+    freed = new_order()
+    assert Accepted(freed.order_id, False) == await store.accept(freed, "w")
+    assert 4 == len(await store.feed(0, 10))
+    counts = await store.counts("local")
+    assert (2, 0) == (counts.of(OrderStatus.ROUTING), counts.of(OrderStatus.PENDING))
 
 
 async def test_a_session_cut_by_the_server_is_made_again(postgres: World) -> None:

@@ -15,7 +15,7 @@ from fairlead.store.batch import Write
 from fairlead.store.named_sql import load_queries
 from fairlead.store.postgres_writer import PostgresFlush
 from fairlead.store.sqlite import SqliteStore
-from fairlead.store.writes import Claim, Release
+from fairlead.store.writes import Accept, Claim, Release
 from tests.contract.store.conftest import World
 from tests.contract.store.making import (
     T0_MS,
@@ -130,7 +130,8 @@ async def test_postgres_claims_by_index(postgres: World, analyzed: bool) -> None
             await early.execute("ANALYZE")
         row = await stored(store, ids[0])
         writes["change"] = msgspec.structs.replace(change(row), owner="x", at_ms=T0_MS)
-        writes["accept"] = new_order()
+        writes["accept"] = Accept(new_order())
+        writes["accept and claim"] = Accept(new_order(), "x")
         late = await stack.enter_async_context(connected(postgres))
         for connection in (early, late):
             for name, value in writes.items():

@@ -13,13 +13,17 @@
 CREATE TYPE fairlead.accept_in AS (
     n integer, order_id uuid, principal text, idempotency_key text, request_hash bytea, secret bytea,
     user_id text, wallet text, wallet_address text, type text, terms json, reservations json,
-    created_at_ms bigint, status text, priority integer, event text, data json
+    created_at_ms bigint, status text, priority integer, event text, data json,
+    -- Set when it is claimed at once.
+    owner text
 );
 CREATE TYPE fairlead.reservation_in AS (
     n integer, wallet text, asset text, atoms text, balance_atoms text
 );
 CREATE TYPE fairlead.accept_out AS (
     n integer, fresh boolean, order_id uuid, request_hash bytea,
+    -- It was stored before and is as the accept left it, claimed for this owner.
+    mine boolean,
     -- Set when the funds do not suffice.
     asset text, needed_atoms numeric, balance_atoms numeric, reserved_atoms numeric
 );
@@ -93,7 +97,8 @@ BEGIN
     FROM unnest(accepts) a WHERE a.order_id = ANY (fresh);
 
     IF cardinality(wanted) > 0 AND cardinality(fresh) > 0 THEN
-        SELECT a.n, false, a.order_id, a.request_hash, w.asset, w.atoms, w.balance, r.atoms INTO short
+        SELECT a.n, false, a.order_id, a.request_hash, false, w.asset, w.atoms, w.balance, r.atoms
+        INTO short
         FROM (
             SELECT min(w.n) AS n, w.wallet, w.asset, sum(w.atoms::numeric) AS atoms,
                 min(w.balance_atoms::numeric) AS balance
@@ -134,18 +139,27 @@ BEGIN
     END IF;
 
     INSERT INTO fairlead.orders (
-        order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms
+        order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms,
+        owner, round
     )
-    SELECT a.order_id, a.principal, a.status, 1, a.priority, a.created_at_ms, a.created_at_ms,
-        a.created_at_ms
+    SELECT a.order_id, a.principal, CASE WHEN a.owner IS NULL THEN a.status ELSE 'routing' END,
+        CASE WHEN a.owner IS NULL THEN 1 ELSE 2 END, a.priority, a.created_at_ms, a.created_at_ms,
+        a.created_at_ms, a.owner, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END
     FROM unnest(accepts) a WHERE a.n = ANY (fresh_n);
 
-    SELECT array_agg(ROW(n, true, NULL, NULL, NULL, NULL, NULL, NULL)::fairlead.accept_out)
+    SELECT array_agg(ROW(n, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::fairlead.accept_out)
     INTO result FROM unnest(fresh_n) n;
     IF cardinality(fresh) < cardinality(accepts) THEN
         -- The key, or this very order, is there already.
         SELECT result || array_agg(
-            ROW(a.n, false, t.order_id, t.request_hash, NULL, NULL, NULL, NULL)::fairlead.accept_out
+            ROW(
+                a.n, false, t.order_id, t.request_hash,
+                EXISTS (
+                    SELECT FROM fairlead.orders o
+                    WHERE o.order_id = a.order_id AND o.owner = a.owner AND o.sequence = 2
+                ),
+                NULL, NULL, NULL, NULL
+            )::fairlead.accept_out
         ) INTO result
         FROM unnest(accepts) a
         CROSS JOIN LATERAL (
@@ -365,11 +379,19 @@ BEGIN
     IF cardinality(accepts) > 0 THEN
         accepted := fairlead.accept_orders(accepts, wanted, my_shard);
         SELECT coalesce(array_agg(
-            ROW(
-                a.order_id, 1, a.principal, a.created_at_ms, a.event, NULL, a.status, a.data
-            )::fairlead.entry ORDER BY a.n
+            CASE s.step
+                WHEN 1 THEN ROW(
+                    a.order_id, 1, a.principal, a.created_at_ms, a.event, NULL, a.status, a.data
+                )::fairlead.entry
+                ELSE ROW(
+                    a.order_id, 2, a.principal, a.created_at_ms, 'claimed', a.status, 'routing',
+                    '{}'
+                )::fairlead.entry
+            END ORDER BY a.n, s.step
         ), '{}') INTO log
-        FROM unnest(accepts) a JOIN unnest(accepted) b ON a.n = b.n WHERE b.fresh;
+        FROM unnest(accepts) a JOIN unnest(accepted) b ON a.n = b.n
+        CROSS JOIN generate_series(1, 2) s (step)
+        WHERE b.fresh AND (s.step = 1 OR a.owner IS NOT NULL);
     END IF;
 
     IF cardinality(changes) > 0 THEN

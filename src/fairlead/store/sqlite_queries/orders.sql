@@ -8,8 +8,9 @@ INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_order
 INSERT INTO orders (
-    order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms
-) VALUES (?, ?, ?, 1, ?, ?, ?, ?);
+    order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms, owner,
+    round
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8);
 
 -- name: by_idempotency_key
 SELECT order_id, request_hash FROM terms WHERE principal = ? AND idempotency_key = ?;
