@@ -9,6 +9,8 @@ from fairlead.orders.model import (
     Change,
     Claimed,
     EventType,
+    NewEvent,
+    NewOrder,
     OrderStatus,
     StoredEvent,
 )
@@ -176,27 +178,20 @@ class PostgresFlush:
         return Committed(numbered, self._work)
 
     def _read_accepted(self, accepted: Sequence[Any]) -> Iterator[Entry]:
-        for n, fresh, found_id, found_hash, mine, *funds in sorted(accepted, key=_number):
-            asset, needed, balance, reserved = funds
+        taken: list[NewOrder] = []
+        for n, fresh, found_id, found_hash, mine, asset, *funds in sorted(accepted):
             accept: Accept = self._writes[n].value
             order, owner = accept.order, accept.owner
             result: Accepted | Exception
             if fresh:
-                events = (order.first_event, CLAIMED_EVENT)
-                for sequence, event in enumerate(events[: 1 if owner is None else 2], 1):
-                    yield (
-                        order.order_id,
-                        sequence,
-                        order.principal,
-                        order.created_at_ms,
-                        event.type,
-                        event.status,
-                        event.data,
-                    )
-                claimed = None if owner is None else begun(order, owner)
-                result = Accepted(order.order_id, False, claimed)
+                yield _entry(order, 1, order.first_event)
+                if owner is None:
+                    result = Accepted(order.order_id, False)
+                else:
+                    taken.append(order)
+                    result = Accepted(order.order_id, False, begun(order, owner))
             elif asset is not None:
-                result = InsufficientFunds(asset, int(needed), int(balance), int(reserved))
+                result = InsufficientFunds(asset, *map(int, funds))
             elif str(found_id) == order.order_id:
                 # This very order: an earlier flush, whose answer was lost, had stored it.
                 # Unless it is as that one left it, others have it by now.
@@ -207,6 +202,8 @@ class PostgresFlush:
             else:
                 result = IdempotencyConflict(str(found_id))
             self._writes[n].result = result
+        for order in taken:
+            yield _entry(order, 2, CLAIMED_EVENT)
 
     def _read_changed(self, changed: Sequence[Any]) -> Iterator[Entry]:
         for n, principal in changed:
@@ -258,6 +255,13 @@ class PostgresFlush:
             )
 
 
-def _number(row: Any) -> int:
-    number: int = row[0]
-    return number
+def _entry(order: NewOrder, sequence: int, event: NewEvent) -> Entry:
+    return (
+        order.order_id,
+        sequence,
+        order.principal,
+        order.created_at_ms,
+        event.type,
+        event.status,
+        event.data,
+    )

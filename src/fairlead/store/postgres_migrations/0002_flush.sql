@@ -379,19 +379,20 @@ BEGIN
     IF cardinality(accepts) > 0 THEN
         accepted := fairlead.accept_orders(accepts, wanted, my_shard);
         SELECT coalesce(array_agg(
-            CASE s.step
-                WHEN 1 THEN ROW(
-                    a.order_id, 1, a.principal, a.created_at_ms, a.event, NULL, a.status, a.data
-                )::fairlead.entry
-                ELSE ROW(
-                    a.order_id, 2, a.principal, a.created_at_ms, 'claimed', a.status, 'routing',
-                    '{}'
-                )::fairlead.entry
-            END ORDER BY a.n, s.step
+            ROW(
+                a.order_id, 1, a.principal, a.created_at_ms, a.event, NULL, a.status, a.data
+            )::fairlead.entry ORDER BY a.n
         ), '{}') INTO log
-        FROM unnest(accepts) a JOIN unnest(accepted) b ON a.n = b.n
-        CROSS JOIN generate_series(1, 2) s (step)
-        WHERE b.fresh AND (s.step = 1 OR a.owner IS NOT NULL);
+        FROM unnest(accepts) a JOIN unnest(accepted) b ON a.n = b.n WHERE b.fresh;
+        IF EXISTS (SELECT FROM unnest(accepts) a WHERE a.owner IS NOT NULL) THEN
+            SELECT log || coalesce(array_agg(
+                ROW(
+                    a.order_id, 2, a.principal, a.created_at_ms, 'claimed', a.status, 'routing', '{}'
+                )::fairlead.entry ORDER BY a.n
+            ), '{}') INTO log
+            FROM unnest(accepts) a JOIN unnest(accepted) b ON a.n = b.n
+            WHERE b.fresh AND a.owner IS NOT NULL;
+        END IF;
     END IF;
 
     IF cardinality(changes) > 0 THEN
