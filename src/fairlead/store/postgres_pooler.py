@@ -21,8 +21,10 @@ NOT_DIRECT = (
     "leads through a transaction pooler too: it must be the database itself, or a pooler in session"
     " mode. Without it everything works by polling"
 )
-# A busy pooler may by chance give the same server twice.
-MAX_LOOKS = 3
+# A busy pooler may by chance give the same server again and again. A look is two round trips, and
+# only
+# connections through some pooler are looked at so often.
+MAX_LOOKS = 30
 
 
 async def refuse_hidden_pooler(address: PostgresAddress) -> None:
