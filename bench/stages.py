@@ -4,6 +4,7 @@ They feed one another as in the engine, from the bytes of a POST to the frames o
 an order needs is imported where it is used, so that one part in pieces says so by name.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from time import thread_time
 from typing import Any, TypeVar
@@ -37,13 +38,20 @@ class Stages:
         }
 
 
+# Never run: coroutines only ask it for futures.
+_loop = asyncio.new_event_loop()
+
+
 def at_once(coroutine: Coroutine[Any, Any, Out]) -> Out:
     """The result of a coroutine that waits for nothing, as all reads of the paper chain."""
+    asyncio._set_running_loop(_loop)
     try:
         coroutine.send(None)
     except StopIteration as done:
         result: Out = done.value
         return result
+    finally:
+        asyncio._set_running_loop(None)
     raise AssertionError("it waits for something")
 
 
