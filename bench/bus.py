@@ -48,7 +48,7 @@ async def measure(url: str) -> list[float]:
 def main() -> None:
     with servers.start_redis(own=True) as redis:
         figures = uvloop.run(measure(redis.url))
-    print(  # noqa: T201
+    print(
         json.dumps(
             {
                 "what": "a flush with Redis, loop time per event",

@@ -74,7 +74,7 @@ async def _send(
         # The loop's timers are a millisecond coarse: the last one is spent turning.
         if (wait := due - perf_counter() - 0.001) > 0:
             await asyncio.sleep(wait)
-        while perf_counter() < due:  # noqa: ASYNC110 - no event comes with a moment
+        while perf_counter() < due:
             await asyncio.sleep(0)
         late.append(perf_counter() - due)
         pending.append(paced.send(request))

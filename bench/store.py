@@ -234,7 +234,7 @@ async def run(arguments: argparse.Namespace, folder: str) -> None:
         results["load"].append({**load, "flushes": flushes})
     results["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     await store.close()
-    print(json.dumps(results, indent=1))  # noqa: T201
+    print(json.dumps(results, indent=1))
 
 
 def main() -> None:

@@ -9,11 +9,11 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from bench.accept_cost import Sink
 from fairlead.api.http import Api, create_app
 from fairlead.api.protocols import HttpConnection
 from fairlead.orders.model import NewOrder
 from fairlead.ports import Accepted
-from tests.api.accept_cost import Sink
 from tests.api.test_server import BODY, request
 from tests.api.world import ORDER, world
 

@@ -1,6 +1,6 @@
 """Measures live streams: one event to many sockets, the memory of idle ones, many orders at once.
 
-python -m tests.api.crowd [--sockets 5000] [--orders 2000 --streams 500]
+python -m bench.crowd [--sockets 5000] [--orders 2000 --streams 500]
 
 The server runs in a process of its own; this one listens.
 """

@@ -1,6 +1,6 @@
 """Measures the accept path: CPU time of the serving process per accept, with keep-alive clients.
 
-python -m tests.api.load [--store none|sqlite] [--clients 64] [--seconds 5] [--profile]
+python -m bench.api_load [--store none|sqlite] [--clients 64] [--seconds 5] [--profile]
 
 The server runs in a process of its own; this one sends. `none` is a store that remembers nothing:
 what is left is the API's own cost.

@@ -1,4 +1,4 @@
-"""What the ports of the paper chain cost: `python -m tests.contract.chain.speed`.
+"""What the ports of the paper chain cost: `python -m bench.chain`.
 
 Each figure is the best of many short runs, since other work on the machine only ever adds. Every
 call is of another transaction.

@@ -1,6 +1,6 @@
 """Measures what one accept costs in this process, without sockets: the best of many short runs.
 
-python -m tests.api.accept_cost [--profile]
+python -m bench.accept_cost [--profile]
 
 Bytes go into the server's connection and its answer is taken from a transport that does nothing,
 so what is measured is parsing, the API and the answer; a socket's two system calls come on top.
@@ -17,10 +17,10 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
+from bench.api_load import BODIES, NoStore, request_of
 from fairlead.api.http import create_app
 from fairlead.api.protocols import HttpConnection
 from fairlead.api.server import loop_factory
-from tests.api.load import BODIES, NoStore, request_of
 from tests.api.world import world
 
 CLIENTS = 64
