@@ -134,7 +134,7 @@ def _execute() -> Json:
     )
     key = _parameter(
         "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         where="header",
     )
     operation = _operation("Execute an order", {202: accepted}, problems, [key, _numbers()])
