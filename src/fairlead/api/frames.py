@@ -11,9 +11,8 @@ from enum import Enum
 import msgspec
 
 from fairlead.errors import FieldError, InvalidOrder
-from fairlead.orders.events import rewrite_numbers
+from fairlead.orders.events import iso, rewrite_numbers
 from fairlead.orders.model import NumberForm, StoredEvent
-from fairlead.orders.view import iso
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,8 +1,6 @@
 """What other programs see of an event on Redis: the API's live frame, without a cursor."""
 
-from datetime import UTC, datetime
-from functools import lru_cache
-
+from fairlead.orders.events import iso
 from fairlead.orders.model import StoredEvent
 
 
@@ -21,17 +19,6 @@ def status_frame(event: StoredEvent) -> str:
     rest = "}" if len(data) <= len("{}") else "," + data[1:]
     return (
         f'{{"type":"status_update","orderId":"{event.order_id}","sequence":{event.sequence},'
-        f'"status":"{event.status.value}","timestamp":"{timestamp(event.at_ms)}",'
+        f'"status":"{event.status.value}","timestamp":"{iso(event.at_ms)}",'
         f'"event":"{event.type.value}"{rest}'
     )
-
-
-def timestamp(at_ms: int) -> str:
-    """ISO 8601 with milliseconds, UTC."""
-    seconds, ms = divmod(at_ms, 1000)
-    return f"{_second(seconds)}.{ms:03}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -6,6 +6,8 @@ or JSON numbers with exactly the same digits. `rewrite_numbers` turns stored dat
 form.
 """
 
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,6 +35,18 @@ DECIMAL_FIELDS = frozenset(
     }
 )
 """Names, anywhere in an answer or frame, whose values follow the number form."""
+
+
+def iso(at_ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    seconds, ms = divmod(at_ms, 1000)
+    return f"{_second(seconds)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """Events of one moment share it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def number(plain: str, form: NumberForm) -> Number:

@@ -6,12 +6,12 @@ after a
 crash another worker comes to the same action from the same row and attempts.
 """
 
-from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 import msgspec
 
 from fairlead.orders import lifecycle, narration
+from fairlead.orders.events import iso
 from fairlead.orders.failures import FAILURE_CODES
 from fairlead.orders.model import (
     Attempt,
@@ -236,7 +236,7 @@ def round_failed(
             end=True,
         )
     due_at_ms = now_ms + delay_ms
-    told = narration.failed_round(order, why.code, why.reason, iso_ms(due_at_ms), why.candidates)
+    told = narration.failed_round(order, why.code, why.reason, iso(due_at_ms), why.candidates)
     again = lifecycle.event(order.status, E.ROUND_FAILED, told)
     if expires_at is not None and expires_at <= due_at_ms:
         # The next round would begin after the expiry: say so now.
@@ -358,9 +358,3 @@ def settle(attempts: tuple[Attempt, ...], change: Change) -> tuple[Attempt, ...]
         for a in attempts
     )
     return (*after, change.new_attempt) if change.new_attempt is not None else after
-
-
-def iso_ms(at_ms: int) -> str:
-    """ISO 8601 in UTC with milliseconds and Z."""
-    at = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

@@ -1,12 +1,10 @@
 """What a reader sees of an order: its events folded over its terms. Pure."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from fairlead.amounts import decimal_from_atoms
-from fairlead.orders.events import decode_exact, in_form, number_from_atoms
-from fairlead.orders.execution import iso_ms
+from fairlead.orders.events import decode_exact, in_form, iso, number_from_atoms
 from fairlead.orders.model import (
     Attempt,
     EventType,
@@ -16,9 +14,6 @@ from fairlead.orders.model import (
     SlippageUnit,
     StoredEvent,
 )
-
-iso = lru_cache(maxsize=1024)(iso_ms)
-"""ISO 8601, ms, Z; the events of one flush share their times."""
 
 # What an event may know that stays known until a later event says otherwise.
 _LASTING = (

@@ -19,6 +19,7 @@ from fairlead.solana.fees import base_fee_lamports, priority_fee_lamports
 from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
 from fairlead.solana.transaction import (
     MAX_COMPUTE_UNITS,
+    UNSIGNED,
     SwapPlan,
     TokenMint,
     TransactionTooLarge,
@@ -37,8 +38,6 @@ program."""
 UNITS_MARGIN = (12, 10)
 """The limit asked for over the estimate: 20 % more. The simulation of the same message checks
 it."""
-
-_NO_SIGNATURE = bytes(64)
 
 
 async def attempt(bench: Workbench, work: Work, replaces: Attempt | None) -> None:
@@ -100,7 +99,7 @@ async def _make(
         message = swap_message(plan)
     except TransactionTooLarge as error:
         return Failure("transaction_too_large", str(error), terminal=True)
-    simulation = await parts.chain.simulate(assemble(message, (_NO_SIGNATURE,)))
+    simulation = await parts.chain.simulate(assemble(message, (UNSIGNED,)))
     if simulation.error is not None:
         return _refused(program_errors.failure_of(simulation.error, simulation.logs), result)
     # A mapped paper wallet is found by the address that it stands for, in whichever process.
