@@ -96,8 +96,8 @@ class Pipeline:
     def accept(self, bodies: Sequence[bytes]) -> list[Any]:
         from fairlead.api import dialects
         from fairlead.api.bodies import decode_object
-        from fairlead.orders import intake, lifecycle, risk
-        from fairlead.orders.model import EventType, NewOrder, Order, OrderStatus, Reservation
+        from fairlead.orders import intake, risk
+        from fairlead.orders.model import NewOrder, Order, OrderStatus, Reservation
 
         over, clock, wallet = self.stages.over, self.clock, self.wallet
         sent = over("decode", bodies, decode_object)
@@ -111,17 +111,16 @@ class Pipeline:
                 r, self.rules, wallet.default_address, wallet.held_address, now_ms
             ),
         )
-        # `new_order` does it again.
+        # `made` does it again.
         over("id and secret", terms, lambda _: (clock.new_id(), clock.random_bytes(32)))
-        first = lifecycle.event(None, EventType.ACCEPTED)
 
-        def new_order(one: tuple[Any, bytes]) -> NewOrder:
+        def made(one: tuple[Any, bytes]) -> NewOrder:
             agreed, hashed = one
             held = tuple(
                 Reservation(agreed.wallet, asset, atoms, 10**18)
                 for asset, atoms in risk.needs(agreed)
             )
-            return NewOrder(
+            return new_order(
                 clock.new_id(),
                 "local",
                 None,
@@ -129,11 +128,10 @@ class Pipeline:
                 agreed,
                 clock.random_bytes(32),
                 now_ms,
-                first,
                 held,
             )
 
-        orders = over("needs and order", list(zip(terms, hashes, strict=True)), new_order)
+        orders = over("needs and order", list(zip(terms, hashes, strict=True)), made)
         for owner in {agreed.wallet for agreed in terms}:
             at_once(self.chain.fund(Pubkey.from_string(owner)))
         return [

@@ -16,6 +16,7 @@ from fairlead.orders.model import (
     Order,
     OrderFilter,
     StoredEvent,
+    TriggerState,
 )
 from fairlead.solana.landed import LandedTransaction as LandedTransaction
 from fairlead.solana.landed import TokenBalance as TokenBalance
@@ -96,7 +97,7 @@ class Store(Protocol):
     """
 
     async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
-        """Insert order, first event, queue place and reservations in one commit.
+        """Insert order, events, queue place, reservations and trigger in one commit.
 
         With an `owner`, a pending order is claimed in it too: it is left as accept and then claim
         would leave it. A replay or a refusal claims nothing; nor does a store with a rate limit.
@@ -113,11 +114,11 @@ class Store(Protocol):
         ...
 
     async def claim(self, owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
-        """Take up to `places` orders that are pending or routing, unowned and due: priority, then
-        due time.
+        """Take up to `places` orders that are pending, open (fired: see `NEVER_MS`) or routing,
+        unowned and due: priority, then due time.
 
-        pending becomes routing with event `claimed` and round 1; routing keeps status and round.
-        Honours the rate limit for orders that were pending.
+        pending and open become routing with event `claimed` and the next round; routing keeps
+        status and round. Honours the rate limit for orders that were pending or open.
         """
         ...
 
@@ -186,6 +187,18 @@ class Store(Protocol):
 
         An order in routing or building gets the event `taken_over` and is routing again.
         """
+        ...
+
+    async def take_watch(self, owner: str) -> bool:
+        """Whether this worker watches the triggers from now on, or does already. One does at a
+        time: another gets the watch only once that one is no longer among the workers."""
+        ...
+
+    async def triggers(
+        self, after: int, limit: int, *, resting_only: bool
+    ) -> tuple[TriggerState, ...]:
+        """Triggers whose orders came to rest, or ceased to, at a position > after, in position
+        order, nothing skipped."""
         ...
 
     async def ping(self) -> None: ...

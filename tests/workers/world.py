@@ -28,16 +28,15 @@ from fairlead.errors import CannotCancel, Fenced, Unavailable, WriteOutcomeUnkno
 from fairlead.ledger.blocks import Commitment, LedgerParams
 from fairlead.ledger.faults import FaultRates, PaperProfile
 from fairlead.orders import lifecycle, risk
+from fairlead.orders.acceptance import new_order
 from fairlead.orders.cancellation import cancel
 from fairlead.orders.intake import IntakeRules, OrderRequest, agree
 from fairlead.orders.model import (
     Attempt,
     Change,
     EventType,
-    NewEvent,
     NewOrder,
     Order,
-    OrderStatus,
     StoredEvent,
 )
 from fairlead.orders.retry import RetryPolicy
@@ -377,7 +376,7 @@ class World:
         terms = agree(request, IntakeRules(), wallet.default_address, wallet.held_address, now_ms)
         needed = risk.needs(terms)
         balances = await self.balances.of(terms.wallet, [asset for asset, _ in needed])
-        order = NewOrder(
+        order = new_order(
             clock.new_id(),
             "local",
             None,
@@ -385,7 +384,6 @@ class World:
             terms,
             clock.random_bytes(32),
             now_ms,
-            NewEvent(EventType.ACCEPTED, OrderStatus.PENDING),
             risk.reservations(terms, needed, balances),
         )
         self.orders.append(order.order_id)

@@ -19,14 +19,14 @@ from fairlead.api.problems import invalid, problem_answer
 from fairlead.api.queries import number_form, query_of
 from fairlead.api.schemas import AcceptedAnswer, Links
 from fairlead.errors import FairleadError, InvalidOrder, Overloaded, Rejected, WriteOutcomeUnknown
-from fairlead.orders import intake, lifecycle, risk
-from fairlead.orders.model import EventType, NewOrder, OrderTerms
+from fairlead.orders import intake, risk
+from fairlead.orders.acceptance import new_order
+from fairlead.orders.model import NewOrder, OrderTerms
 from fairlead.ports import Accepted, Hand
 
 MAX_KEY_LENGTH = 255
 IDEMPOTENCY_KEY = b"idempotency-key"
 _PARAMETERS = frozenset({"numbers"})
-_FIRST_EVENT = lifecycle.event(None, EventType.ACCEPTED)
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
 Header = tuple[bytes, bytes]
@@ -140,7 +140,7 @@ class Execute:
             raise dialects.as_sent(error, sent) from None
         needed = risk.needs(terms)
         balances = await self._balances.of(terms.wallet, [asset for asset, _ in needed])
-        order = NewOrder(
+        order = new_order(
             self._clock.new_id(),
             principal,
             key,
@@ -148,7 +148,6 @@ class Execute:
             terms,
             self._clock.random_bytes(32),
             now_ms,
-            _FIRST_EVENT,
             risk.reservations(terms, needed, balances),
         )
         accepted = await self._stored(order)

@@ -87,12 +87,66 @@ class OrderTerms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     client_order_id: str | None = None
     # Net tokenOut per tokenIn in token units, a decimal string.
     limit_price: str | None = None
+    # What that price asks for at this amount, rounded up: the floor that no slippage undercuts
+    # (EXACTLY-ONCE 6). Set exactly when `limit_price` is.
+    limit_out_atoms: int | None = None
     # 0 … 9, higher first.
     priority: int = 0
     expires_at_ms: int | None = None
     # Allow-list of venue names; None allows all.
     venues: tuple[str, ...] | None = None
     max_price_impact_bps: int | None = None
+
+
+class TriggerSide(StrEnum):
+    """On which side of its threshold a trigger fires."""
+
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+
+
+class PriceSource(StrEnum):
+    """What a trigger compares with its threshold."""
+
+    # The net output of the real route at the order's own size.
+    ROUTE = "route"
+
+
+class Trigger(msgspec.Struct, frozen=True, gc=False):
+    """What a resting order waits for. Never changes; whether it rests now is the order's status."""
+
+    order_id: str
+    kind: OrderType
+    side: TriggerSide
+    price_source: PriceSource
+    # 0 … 9: of those that can fire at once, higher first.
+    priority: int
+    # Mints (base58).
+    token_in: str
+    token_out: str
+    amount_in_atoms: int
+    # The price as what `amount_in_atoms` must give.
+    threshold_out_atoms: int
+    # Allow-list of venue names; None allows all.
+    venues: tuple[str, ...] | None = None
+    max_price_impact_bps: int | None = None
+    expires_at_ms: int | None = None
+
+
+class TriggerState(msgspec.Struct, frozen=True, gc=False):
+    """A trigger as the store has it."""
+
+    trigger: Trigger
+    # Of the event that last made its order rest or took it from its rest.
+    position: int
+    # Sequence of the order at that event: the fence of whoever fires it or lets it expire.
+    sequence: int
+    # Whether the order is open.
+    resting: bool
+
+
+NEVER_MS = 2**62
+"""The due time of a resting order: no claim takes it until its trigger has fired."""
 
 
 class Reservation(msgspec.Struct, frozen=True, gc=False):
@@ -145,9 +199,21 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     # 32 random bytes; the latch addresses derive from it.
     secret: bytes
     created_at_ms: int
-    # pending for market orders, open for resting ones.
-    first_event: NewEvent
+    # accepted; and for an order that rests, rested.
+    events: tuple[NewEvent, ...]
     reservations: tuple[Reservation, ...]
+    # What it rests for; None when it is to be executed at once.
+    trigger: Trigger | None = None
+
+    @property
+    def status(self) -> OrderStatus:
+        """The status in which it is stored."""
+        return self.events[-1].status
+
+    @property
+    def due_at_ms(self) -> int:
+        """When it may be claimed."""
+        return self.created_at_ms if self.trigger is None else NEVER_MS
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -177,6 +243,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     failure_code: str | None = None
     failure_reason: str | None = None
     finalized_at_ms: int | None = None
+    # Rounds that earlier firings used up: each firing starts with all rounds.
+    earlier_rounds: int = 0
 
 
 class AttemptState(StrEnum):
@@ -269,6 +337,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     failure_code: str | None = None
     failure_reason: str | None = None
     finalized_at_ms: int | None = None
+    earlier_rounds: int | None = None
     # A fork took the fill away: amount_out_atoms goes back to unknown.
     clear_fill: bool = False
     # The owner lets go: anyone may claim from `due_at_ms` on.

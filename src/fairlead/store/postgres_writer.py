@@ -100,7 +100,7 @@ class PostgresFlush:
 
     def _add_accept(self, n: int, accept: Accept) -> None:
         order = accept.order
-        event = order.first_event
+        (event,) = order.events
         self._accepts.append(
             (
                 n,
@@ -184,7 +184,7 @@ class PostgresFlush:
             order, owner = accept.order, accept.owner
             result: Accepted | Exception
             if fresh:
-                yield _entry(order, 1, order.first_event)
+                yield _entry(order, 1, order.events[0])
                 if owner is None:
                     result = Accepted(order.order_id, False)
                 else:

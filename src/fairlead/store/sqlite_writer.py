@@ -98,8 +98,7 @@ class SqliteFlush:
         refused = self._reserve(order)
         if refused is not None:
             return refused
-        event = order.first_event
-        events = (event,) if owner is None else (event, CLAIMED_EVENT)
+        events = order.events if owner is None else (*order.events, CLAIMED_EVENT)
         at_ms, status = order.created_at_ms, events[-1].status
         self._execute(queries["insert_terms"], terms_row(order))
         self._execute(

@@ -79,7 +79,7 @@ class QueuedWrites:
         self._batcher.on_flush = observe
 
     async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
-        if self._rate_limit is not None or order.first_event.status is not OrderStatus.PENDING:
+        if self._rate_limit is not None or order.status is not OrderStatus.PENDING:
             # Counted when it is claimed; or nothing to claim.
             owner = None
         accepted: Accepted = await self._batcher.submit(Accept(order, owner))
@@ -139,5 +139,5 @@ def begun(order: NewOrder, owner: str) -> Claimed:
 def makes_work(write: Accept | Change) -> bool:
     """Whether a committed write leaves an order for a worker to take."""
     if isinstance(write, Accept):
-        return write.owner is None and write.order.first_event.status in CLAIMABLE
+        return write.owner is None and write.order.status in CLAIMABLE
     return write.release and not write.end

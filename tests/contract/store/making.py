@@ -96,7 +96,7 @@ def new_order(
         OrderTerms(**values),
         hashlib.sha256(order_id.encode()).digest(),
         at_ms,
-        NewEvent(EventType.ACCEPTED, status),
+        (NewEvent(EventType.ACCEPTED, status),),
         reservations,
     )
 

@@ -1,0 +1,65 @@
+"""An agreed order as it is to be stored: its first events and, if it rests, what it waits for.
+Pure."""
+
+from fairlead.orders import lifecycle
+from fairlead.orders.model import (
+    EventType,
+    NewOrder,
+    OrderTerms,
+    OrderType,
+    PriceSource,
+    Reservation,
+    Trigger,
+    TriggerSide,
+)
+
+_ACCEPTED = lifecycle.event(None, EventType.ACCEPTED)
+_AT_ONCE = (_ACCEPTED,)
+_RESTING = (_ACCEPTED, lifecycle.event(_ACCEPTED.status, EventType.RESTED))
+
+
+def new_order(
+    order_id: str,
+    principal: str,
+    idempotency_key: str | None,
+    request_hash: bytes,
+    terms: OrderTerms,
+    secret: bytes,
+    now_ms: int,
+    reservations: tuple[Reservation, ...],
+) -> NewOrder:
+    """The order that these terms make: a market order waits for a worker, a limit order rests."""
+    trigger = trigger_of(order_id, terms)
+    return NewOrder(
+        order_id,
+        principal,
+        idempotency_key,
+        request_hash,
+        terms,
+        secret,
+        now_ms,
+        _AT_ONCE if trigger is None else _RESTING,
+        reservations,
+        trigger,
+    )
+
+
+def trigger_of(order_id: str, terms: OrderTerms) -> Trigger | None:
+    """What an order of these terms rests for; None when it is to be executed at once."""
+    if terms.type is OrderType.MARKET:
+        return None
+    assert terms.limit_out_atoms is not None, "a limit order has a limit"
+    return Trigger(
+        order_id,
+        terms.type,
+        TriggerSide.AT_LEAST,
+        PriceSource.ROUTE,
+        terms.priority,
+        terms.token_in,
+        terms.token_out,
+        terms.amount_in_atoms,
+        terms.limit_out_atoms,
+        terms.venues,
+        terms.max_price_impact_bps,
+        terms.expires_at_ms,
+    )
