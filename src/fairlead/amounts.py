@@ -142,3 +142,24 @@ def price_from_atoms(out_atoms: int, out_decimals: int, in_atoms: int, in_decima
         out_atoms * 10 ** (in_decimals + PRICE_DECIMALS), in_atoms * 10**out_decimals
     )
     return decimal_from_atoms(scaled, PRICE_DECIMALS)
+
+
+def plain_price(text: str) -> str:
+    """The one shortest plain form of a positive price, or `AmountError`: "0150.50" is "150.5"."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        raise _why_not_plain(text)
+    whole, fraction = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
+    if whole == "0" and not fraction:
+        raise AmountError("not_positive", "must be greater than zero")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def out_atoms_at_price(price: str, in_atoms: int, in_decimals: int, out_decimals: int) -> int:
+    """What `in_atoms` must give at a plain price (tokenOut per tokenIn, token units), in atoms.
+
+    Rounded up: a fill of one atom less would be below the price. Not bounded to u64.
+    """
+    whole, _, fraction = price.partition(".")
+    numerator = int(whole + fraction) * in_atoms * 10**out_decimals
+    return div_ceil(numerator, 10 ** (in_decimals + len(fraction)))

@@ -126,7 +126,7 @@ BAD = [
     pytest.param(
         {**ORDER, "wallet": SOL.mint, "walletAddress": USDC.mint}, "walletAddress", id="two-wallets"
     ),
-    pytest.param({**ORDER, "type": "limit"}, "type", id="limit"),
+    pytest.param({**ORDER, "type": "limit"}, "limitPrice", id="limit-without-price"),
     pytest.param({**ORDER, "orderType": "sniper"}, "orderType", id="unknown-type"),
     pytest.param({**ORDER, "type": "market", "orderType": "limit"}, "orderType", id="two-types"),
     pytest.param({**ORDER, "limitPrice": "150"}, "limitPrice", id="price-of-market"),
@@ -179,13 +179,14 @@ async def test_every_wrong_field_is_named_at_once():
         assert {"tokenOut", "amountIn", "priority"} == {e["field"] for e in problem["errors"]}
 
 
-async def test_limit_orders_have_a_code_of_their_own():
+async def test_types_that_are_not_offered_have_a_code_of_their_own():
     async with world() as here:
         for name in ("type", "orderType"):
-            body = {**ORDER, name: "limit", "limitPrice": "150"}
-            problem = (await here.post(body)).json()
+            problem = (await here.post({**ORDER, name: "sniper"})).json()
             assert "unsupported_type" == problem["code"]
             assert [name] == [error["field"] for error in problem["errors"]]
+            assert "market" in problem["detail"]
+            assert "limit" in problem["detail"]
 
 
 async def test_wallet_without_a_key_has_a_code_of_its_own():

@@ -23,6 +23,8 @@ class ApiSettings:
     rules: IntakeRules = field(default_factory=IntakeRules)
     # Orders that wait for a worker; above it new ones get 503.
     max_waiting: int = 100_000
+    # Orders that rest until a price is reached; above it new ones of that kind get 503.
+    max_resting: int = 1_000_000
     # Live sockets and event streams; above it 503.
     max_sockets: int = 20_000
     # Bytes of a body; above it 413.

@@ -154,8 +154,6 @@ def read_order(sent: dict[str, Any]) -> OrderRequest:
     ]
     if "amountIn" not in said and "amountInAtoms" not in said and not _has_amount(sent):
         errors.append(FieldError("amountIn", "required", "must be given"))
-    if "limitPrice" in said and said.get("type", "market") == "market":
-        errors.append(FieldError("limitPrice", "not_for_market", "is for limit orders only"))
     if errors:
         raise InvalidOrder(tuple(errors[:MAX_ERRORS]))
     get = said.get

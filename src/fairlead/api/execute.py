@@ -21,11 +21,13 @@ from fairlead.api.schemas import AcceptedAnswer, Links
 from fairlead.errors import FairleadError, InvalidOrder, Overloaded, Rejected, WriteOutcomeUnknown
 from fairlead.orders import intake, risk
 from fairlead.orders.acceptance import new_order
-from fairlead.orders.model import NewOrder, OrderTerms
+from fairlead.orders.model import NewOrder, OrderTerms, OrderType
 from fairlead.ports import Accepted, Hand
 
 MAX_KEY_LENGTH = 255
 IDEMPOTENCY_KEY = b"idempotency-key"
+ACCEPTED = "Order accepted"
+ACCEPTED_TO_REST = "Order accepted: it rests until its limit price can be had"
 _PARAMETERS = frozenset({"numbers"})
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
@@ -37,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Execute:
-    """Accepts market orders."""
+    """Accepts orders."""
 
     def __init__(self, deps: ApiDependencies, access: Access, gate: Gate) -> None:
         self._store = deps.store
@@ -138,6 +140,8 @@ class Execute:
             )
         except InvalidOrder as error:
             raise dialects.as_sent(error, sent) from None
+        if terms.type is not OrderType.MARKET:
+            await self._gate.check_resting()
         needed = risk.needs(terms)
         balances = await self._balances.of(terms.wallet, [asset for asset, _ in needed])
         order = new_order(
@@ -153,12 +157,16 @@ class Execute:
         accepted = await self._stored(order)
         if accepted.replayed:
             terms = await self._terms_of(accepted.order_id)
+        elif order.trigger is not None:
+            self._gate.resting += 1
         elif accepted.claimed is None:
             self._gate.waiting += 1
         return accepted, terms
 
     async def _stored(self, order: NewOrder) -> Accepted:
-        hand = None if self._hands is None else self._hands.take()
+        # Nobody begins an order that rests: only its trigger sets it going.
+        hands = self._hands if order.trigger is None else None
+        hand = None if hands is None else hands.take()
         try:
             if hand is None:
                 return await self._store.accept(order)
@@ -218,13 +226,14 @@ def _accepted_answer(order_id: str, terms: OrderTerms) -> AcceptedAnswer:
     links = Links(
         f"/api/orders/{order_id}", f"/api/orders/{order_id}/events", f"/ws/orders/{order_id}"
     )
+    message = ACCEPTED if terms.type is OrderType.MARKET else ACCEPTED_TO_REST
     if terms.wallet == terms.wallet_address:
-        return AcceptedAnswer(True, order_id, "pending", "Order accepted", links)
+        return AcceptedAnswer(True, order_id, "pending", message, links)
     return AcceptedAnswer(
         True,
         order_id,
         "pending",
-        "Order accepted",
+        message,
         links,
         terms.wallet,
         terms.wallet_address,

@@ -129,6 +129,7 @@ def _execute() -> Json:
         "unsupported_type",
         "insufficient_funds",
         "overloaded",
+        "too_many_resting",
         "draining",
         "write_outcome_unknown",
     )
@@ -148,6 +149,15 @@ def _execute() -> Json:
 _EXAMPLES: Json = {
     "canonical": {
         "value": {"tokenIn": "SOL", "tokenOut": "USDC", "amountIn": "1.5", "slippageBps": 100}
+    },
+    "limit": {
+        "value": {
+            "type": "limit",
+            "tokenIn": "SOL",
+            "tokenOut": "USDC",
+            "amountIn": "1.5",
+            "limitPrice": "162.5",
+        }
     },
     "fraction": {
         "value": {

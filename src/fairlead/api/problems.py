@@ -38,7 +38,11 @@ PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
     "unsupported_media_type": (415, "Unsupported media type", "Bodies are application/json."),
     "invalid_request": (422, "Invalid request", "`errors` names each field that is wrong."),
     "wallet_not_held": (422, "Wallet not held", "The engine holds no key for this wallet."),
-    "unsupported_type": (422, "Unsupported order type", "This kind of order is not offered."),
+    "unsupported_type": (
+        422,
+        "Unsupported order type",
+        "This kind of order is not offered; the message names those that are.",
+    ),
     "insufficient_funds": (
         422,
         "Insufficient funds",
@@ -51,6 +55,12 @@ PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
     "internal": (500, "Internal error", "A bug. Nothing is known about the outcome."),
     "overloaded": (503, "Too much is waiting", "Try again after `Retry-After` seconds."),
     "draining": (503, "Shutting down", "This process takes no new orders any more."),
+    "too_many_resting": (
+        503,
+        "Too many resting orders",
+        "The bound on orders that wait for their price is reached: cancel some, or try again after"
+        " `Retry-After` seconds.",
+    ),
     "too_many_sockets": (503, "Too many sockets", "The bound on live connections is reached."),
     "unavailable": (503, "Unavailable", "The store, the bus or the chain does not answer."),
     "write_outcome_unknown": (

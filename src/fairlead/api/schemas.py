@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from fairlead.orders.model import OrderType
+
 Amount = str
 """In the schema both a decimal string and a JSON number: `openapi.py` widens it by field name."""
 
@@ -20,8 +22,9 @@ class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit
 
     token_in: Annotated[str, Meta(description="mint address or symbol", max_length=64)]
     token_out: Annotated[str, Meta(description="mint address or symbol", max_length=64)]
-    type: Annotated[str, Meta(description="market")] | msgspec.UnsetType = msgspec.UNSET
-    order_type: Annotated[str, Meta(description="same as type")] | msgspec.UnsetType = msgspec.UNSET
+    # market when absent.
+    type: OrderType | msgspec.UnsetType = msgspec.UNSET
+    order_type: OrderType | msgspec.UnsetType = msgspec.UNSET
     amount_in: (
         Annotated[str, Meta(description="decimal, token units")] | int | float | msgspec.UnsetType
     ) = msgspec.UNSET
@@ -51,7 +54,9 @@ class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit
         msgspec.UNSET
     )
     limit_price: (
-        Annotated[str, Meta(description="net tokenOut per tokenIn; limit orders only")]
+        Annotated[
+            str, Meta(description="net tokenOut per tokenIn: of limit orders, and of no others")
+        ]
         | int
         | float
         | msgspec.UnsetType
@@ -76,7 +81,7 @@ class Links(msgspec.Struct, frozen=True, gc=False):
 
 
 class AcceptedAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
-    """The order is stored and will be executed."""
+    """The order is stored and will be executed; one with a limit when its price can be had."""
 
     success: bool
     order_id: str

@@ -1,9 +1,12 @@
 """An agreed order as it is to be stored: its first events and, if it rests, what it waits for.
 Pure."""
 
+from fairlead.amounts import decimal_from_atoms
 from fairlead.orders import lifecycle
+from fairlead.orders.events import EventData, encode, number
 from fairlead.orders.model import (
     EventType,
+    NewEvent,
     NewOrder,
     OrderTerms,
     OrderType,
@@ -15,7 +18,6 @@ from fairlead.orders.model import (
 
 _ACCEPTED = lifecycle.event(None, EventType.ACCEPTED)
 _AT_ONCE = (_ACCEPTED,)
-_RESTING = (_ACCEPTED, lifecycle.event(_ACCEPTED.status, EventType.RESTED))
 
 
 def new_order(
@@ -38,7 +40,7 @@ def new_order(
         terms,
         secret,
         now_ms,
-        _AT_ONCE if trigger is None else _RESTING,
+        _AT_ONCE if trigger is None else (_ACCEPTED, _rested(terms)),
         reservations,
         trigger,
     )
@@ -63,3 +65,16 @@ def trigger_of(order_id: str, terms: OrderTerms) -> Trigger | None:
         terms.max_price_impact_bps,
         terms.expires_at_ms,
     )
+
+
+def _rested(terms: OrderTerms) -> NewEvent:
+    """Says what it waits for, in the order's own number form."""
+    assert terms.limit_out_atoms is not None, "a limit order has a limit"
+    least = decimal_from_atoms(terms.limit_out_atoms, terms.token_out_decimals)
+    gives = decimal_from_atoms(terms.amount_in_atoms, terms.token_in_decimals)
+    told = EventData(
+        minimum_out=number(least, terms.number_form),
+        reason=f"waits until {gives} {terms.token_in_name} give at least {least}"
+        f" {terms.token_out_name}",
+    )
+    return lifecycle.event(_ACCEPTED.status, EventType.RESTED, encode(told))

@@ -9,7 +9,14 @@ from functools import lru_cache
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.amounts import AmountError, atoms_from_decimal, checked_atoms
+from fairlead.amounts import (
+    U64_MAX,
+    AmountError,
+    atoms_from_decimal,
+    checked_atoms,
+    out_atoms_at_price,
+    plain_price,
+)
 from fairlead.errors import FieldError, InvalidOrder
 from fairlead.orders.model import NumberForm, OrderTerms, OrderType, SlippageUnit
 from fairlead.tokens import TOKENS, Token, TokenList
@@ -76,23 +83,23 @@ def agree(
 ) -> OrderTerms:
     """The terms of the order, or `InvalidOrder` with every field that is wrong."""
     errors: list[FieldError] = []
-    if request.type != OrderType.MARKET:
-        errors.append(FieldError("type", "unsupported_type", "must be market"))
+    type = _type(request.type, errors)
     token_in, token_out, atoms = _swap(request, rules.tokens, errors)
+    limit = None if type is None else _limit(type, request, token_in, token_out, atoms, errors)
     if request.expires_at_ms is not None:
         _check_expiry(request.expires_at_ms, now_ms, errors)
     venues = _venues(request.venues, errors) if request.venues is not None else None
     named = request.wallet or default_wallet
     # Last: on paper a wallet is made for a new address, but not for an order that cannot be.
     wallet = _payer(named, held_address, errors)
-    if errors or token_in is None or token_out is None or wallet is None:
+    if errors or type is None or token_in is None or token_out is None or wallet is None:
         raise InvalidOrder(tuple(errors))
     fee_cap = rules.default_fee_cap_lamports
     if request.max_priority_fee_lamports is not None:
         fee_cap = BASE_FEE_ALLOWANCE_LAMPORTS + request.max_priority_fee_lamports
     slippage = request.slippage_bps
     return OrderTerms(
-        type=OrderType.MARKET,
+        type=type,
         wallet=wallet,
         wallet_address=named,
         token_in=token_in.mint,
@@ -108,6 +115,8 @@ def agree(
         slippage_unit=request.slippage_unit,
         user_id=request.user_id,
         client_order_id=request.client_order_id,
+        limit_price=None if limit is None else limit.price,
+        limit_out_atoms=None if limit is None else limit.out_atoms,
         priority=request.priority,
         expires_at_ms=request.expires_at_ms,
         venues=venues,
@@ -145,6 +154,56 @@ def amount_atoms(
     if amount_in_atoms is not None and amount_in_atoms != atoms:
         errors.append(FieldError("amountInAtoms", "conflicting", "differs from the amount given"))
     return atoms
+
+
+def _type(name: str, errors: list[FieldError]) -> OrderType | None:
+    try:
+        return OrderType(name)
+    except ValueError:
+        choices = ", ".join(OrderType)
+        errors.append(FieldError("type", "unsupported_type", f"must be one of: {choices}"))
+        return None
+
+
+class _Limit(msgspec.Struct, frozen=True):
+    # In its one shortest form.
+    price: str
+    # What it asks for at the order's amount.
+    out_atoms: int
+
+
+def _limit(
+    type: OrderType,
+    request: OrderRequest,
+    token_in: Token | None,
+    token_out: Token | None,
+    atoms: int,
+    errors: list[FieldError],
+) -> _Limit | None:
+    """The limit and its floor; None without one, with an error noted when there should be one."""
+    price = request.limit_price
+    if type is OrderType.MARKET:
+        if price is not None:
+            # Left out of account it would sell at any price to somebody who named one.
+            message = "is for limit orders: send type limit, or leave it out"
+            errors.append(FieldError("limitPrice", "not_for_market", message))
+        return None
+    if price is None:
+        message = "must be given for a limit order: net tokenOut per tokenIn"
+        errors.append(FieldError("limitPrice", "required", message))
+        return None
+    try:
+        price = plain_price(price)
+    except AmountError as error:
+        errors.append(FieldError("limitPrice", error.code, str(error)))
+        return None
+    if token_in is None or token_out is None or atoms == 0:
+        return None
+    floor = out_atoms_at_price(price, atoms, token_in.decimals, token_out.decimals)
+    if floor > U64_MAX:
+        message = "asks for more than 2^64-1 atoms of tokenOut: lower the price or the amount"
+        errors.append(FieldError("limitPrice", "out_of_range", message))
+    return _Limit(price, floor)
 
 
 def _swap(

@@ -111,7 +111,8 @@ def _of_events(
         if event.type is EventType.FAILED:
             reason, code = told.get("reason"), told.get("failureCode")
     finalized = order.finalized_at_ms
-    minimum = order.minimum_out_atoms
+    limit = order.terms.limit_out_atoms
+    minimum = order.minimum_out_atoms if limit is None else limit
     if minimum is not None:
         # The order's own limit; a later round's quote may promise more, never less.
         known["minimumOut"] = number_from_atoms(
