@@ -113,6 +113,17 @@ def submit(
         int | None, typer.Option(help="The price may get worse by this: 100 is 1 %.", min=0)
     ] = None,
     wallet: Annotated[str | None, typer.Option(help="Who pays; default: the engine's.")] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(help="Rest until this price can be had, net TOKEN_OUT per TOKEN_IN."),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            help="Give up after 90s, 10m, 2h or 1d, or at an ISO 8601 time (which stays the same"
+            " when you send it again with its idempotency key)."
+        ),
+    ] = None,
     priority: Annotated[int | None, typer.Option(help="Higher goes first.", min=0, max=9)] = None,
     client_order_id: Annotated[str | None, typer.Option(help="A label of yours.")] = None,
     idempotency_key: Annotated[
@@ -126,6 +137,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Send an order: `fairlead order submit SOL USDC 1.5 --watch`."""
+    from fairlead.cli.expiry import expires_at
     from fairlead.cli.order import Wanted, submit_many, submit_one
 
     wanted = Wanted(
@@ -136,6 +148,8 @@ def submit(
         wallet=wallet,
         priority=priority,
         client_order_id=client_order_id,
+        limit_price=limit,
+        expires_at=expires_at(expires),
     )
     if count > 1:
         outcomes.perform_async(
@@ -169,7 +183,8 @@ def watch(
 
 @orders.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="pending, routing, confirmed, …")] = None,
+    status: Annotated[str | None, typer.Option(help="pending, open, confirmed, …")] = None,
+    type: Annotated[str | None, typer.Option(help="market or limit.")] = None,
     wallet: Annotated[str | None, typer.Option(help="Orders of this wallet.")] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last page ended.")] = None,
@@ -180,7 +195,7 @@ def list_(
     from fairlead.cli.order import list_orders
 
     outcomes.perform_async(
-        lambda: list_orders(status, wallet, limit, cursor, url, as_json), as_json
+        lambda: list_orders(status, type, wallet, limit, cursor, url, as_json), as_json
     )
 
 

@@ -68,8 +68,7 @@ class Life:
 
     def _title(self) -> Text:
         order = self.order
-        terms = f"{order.amount_in or ''} {order.token_in} → {order.token_out}"
-        return Text.assemble((terms, "bold"), "  ", (order.order_id, "dim"))
+        return Text.assemble((terms_of(order), "bold"), "  ", (order.order_id, "dim"))
 
     def _timeline(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -94,6 +93,8 @@ class Life:
             before = at
         if not self.is_over:
             running = _NEXT.get(self.status, "")
+            if self.status == "open" and self.order.expires_at is not None:
+                running += f", until {self.order.expires_at}"
             table.add_row("", Spinner("dots", Text(running, "dim")), "", "", "")
         return table
 
@@ -122,6 +123,12 @@ class Life:
         return self.order.token_out
 
 
+def terms_of(order: Order) -> str:
+    """1.5 SOL → USDC, and at which price if it has one."""
+    terms = f"{order.amount_in or ''} {order.token_in} → {order.token_out}"
+    return terms if order.limit_price is None else f"{terms} at {order.limit_price} or better"
+
+
 def line_of(update: Update) -> str:
     """An update as one line, where nothing can be drawn."""
     return "  ".join(part for part in (update.timestamp, _name(update), _more(update)) if part)
@@ -133,7 +140,7 @@ def _last_with(updates: Sequence[Update], field: str) -> Update | None:
 
 def _name(update: Update) -> str:
     event = update.event
-    if event is None or event in (update.status, "accepted", "claimed", "routed"):
+    if event is None or event in (update.status, "accepted", "rested", "claimed", "routed"):
         return update.status
     return f"{update.status} ({event.replace('_', ' ')})"
 
@@ -142,7 +149,7 @@ def _more(update: Update) -> str:
     parts = []
     if update.selected_dex is not None and update.quotes:
         parts.append(f"{update.venue or update.selected_dex} chosen")
-    if update.event in ("round_failed", "taken_over", "reopened", "dropped", "failed"):
+    if update.event in ("rested", "round_failed", "taken_over", "reopened", "dropped", "failed"):
         parts.append(update.reason or update.failure_code or "")
     if update.event == "submitted" and update.tx_signature is not None:
         parts.append(f"{update.tx_signature[:16]}…")

@@ -25,6 +25,9 @@ class Wanted(msgspec.Struct, frozen=True):
     wallet: str | None = None
     priority: int | None = None
     client_order_id: str | None = None
+    limit_price: str | None = None
+    # ISO 8601.
+    expires_at: str | None = None
 
     def fields(self) -> dict[str, Any]:
         return msgspec.structs.asdict(self)
@@ -126,6 +129,7 @@ async def show_order(order_id: str, url: str | None, as_json: bool) -> int:
 
 async def list_orders(
     status: str | None,
+    type: str | None,
     wallet: str | None,
     limit: int,
     cursor: str | None,
@@ -135,7 +139,9 @@ async def list_orders(
     from fairlead.cli.tables import table_of_orders
 
     async with connect(url) as client:
-        page = await client.list(status=status, wallet=wallet, limit=limit, cursor=cursor)
+        page = await client.list(
+            status=status, type=type, wallet=wallet, limit=limit, cursor=cursor
+        )
     if as_json:
         print_json(page)
     else:

@@ -42,13 +42,20 @@ def table_of_orders(page: OrderList, width: int) -> RenderableType:
             *((created,) if is_wide else ()),
             Text(order.status, colour_of(order.status)),
             f"{order.amount_in or ''} {order.token_in}",
-            f"{order.amount_out or '…'} {order.token_out}",
+            _gets(order),
             *((order.selected_dex or "",) if is_wide else ()),
         )
     parts: list[RenderableType] = [Text(counts), table]
     if page.next_cursor is not None:
         parts.append(Text(f"more: fairlead order list --cursor {page.next_cursor}", "dim"))
     return Group(*parts)
+
+
+def _gets(order: Order) -> str:
+    """What it got; of an order that waits for its price, what it wants."""
+    if order.amount_out is None and order.limit_price is not None:
+        return f"≥ {order.minimum_out or '…'} {order.token_out}"
+    return f"{order.amount_out or '…'} {order.token_out}"
 
 
 def table_of_order(order: Order) -> RenderableType:
@@ -62,9 +69,11 @@ def table_of_order(order: Order) -> RenderableType:
         ("status", order.status),
         ("gives", f"{order.amount_in or ''} {order.token_in}"),
         ("gets", f"{order.amount_out or '…'} {order.token_out}"),
+        ("limit", order.limit_price),
         ("at least", order.minimum_out),
         ("price", order.executed_price),
         ("slippage", slippage),
+        ("expires", order.expires_at),
         ("venue", order.venue or order.selected_dex),
         ("wallet", order.wallet),
         ("signature", order.tx_signature),

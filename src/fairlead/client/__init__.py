@@ -19,7 +19,12 @@ from fairlead.client.answers import (
     Update,
 )
 from fairlead.client.client import Client
-from fairlead.client.failures import NotAuthorized, RequestRejected, SubmitOutcomeUnknown
+from fairlead.client.failures import (
+    NotAuthorized,
+    RequestRejected,
+    SubmitOutcomeUnknown,
+    TooManyResting,
+)
 
 __all__ = [
     "Client",
@@ -38,4 +43,5 @@ __all__ = [
     "NotAuthorized",
     "RequestRejected",
     "SubmitOutcomeUnknown",
+    "TooManyResting",
 ]

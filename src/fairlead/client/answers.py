@@ -143,6 +143,8 @@ class Quotes(Answer, frozen=True):
     token_in: str | None = None
     token_out: str | None = None
     amount_in: str | None = None
+    # Of the chain, at which all of them were read.
+    slot: int | None = None
     # Why the best is the best.
     reason: str = ""
 

@@ -90,7 +90,7 @@ class Client:
         amount_in: str | int | Decimal | None = None,
         *,
         amount_in_atoms: int | None = None,
-        type: str = "market",
+        type: str | None = None,
         slippage_bps: int | None = None,
         wallet: str | None = None,
         limit_price: str | Decimal | None = None,
@@ -105,12 +105,14 @@ class Client:
     ) -> Submitted:
         """Store an order. Made once, however often the connection breaks while it is sent.
 
-        Tokens are symbols or mints, `amount_in` in token units, `expires_at` ISO 8601.
+        Tokens are symbols or mints, `amount_in` in token units, `expires_at` ISO 8601. With a
+        `limit_price` (net token_out per token_in) it is a limit order: it rests until the price can
+        be had, and never gives less.
         `SubmitOutcomeUnknown` when no answer came and it may have been stored.
         """
         key = idempotency_key if idempotency_key is not None else self._clock.new_id()
         fields: dict[str, Any] = {
-            "type": type,
+            "type": type or ("market" if limit_price is None else "limit"),
             "tokenIn": token_in,
             "tokenOut": token_out,
             "amountIn": _decimal(amount_in),

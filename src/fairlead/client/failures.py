@@ -36,6 +36,16 @@ class RequestRejected(Rejected):
         self.status = status
 
 
+class TooManyResting(Overloaded):
+    """The engine keeps no further order at rest: cancel some, or try again later."""
+
+    code = "too_many_resting"
+
+    def __init__(self, retry_after_s: int, detail: str) -> None:
+        super().__init__(0, retry_after_s)
+        self.args = (detail,)
+
+
 class SubmitOutcomeUnknown(WriteOutcomeUnknown):
     """The order may be stored. Submitting it again with the same key cannot make it twice."""
 
@@ -73,6 +83,8 @@ def error_from(status: int, body: bytes, retry_after: str | None, order_id: str)
         return NotAuthorized(detail)
     if status == 429 or code == "overloaded":
         return Overloaded(problem.waiting, _seconds(retry_after))
+    if code == TooManyResting.code:
+        return TooManyResting(_seconds(retry_after), detail)
     if status >= 500:
         # Only these say that nothing was done.
         known = status == 503 and code != WriteOutcomeUnknown.code

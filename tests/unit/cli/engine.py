@@ -25,11 +25,15 @@ FILL = {"executedPrice": "142.33", "amountOut": "213.495", "txSignature": "5igSi
 FAILURE = {"reason": "no route left", "failureCode": "no_route"}
 
 
-def story(end: str) -> list[dict[str, Any]]:
+REST = {"reason": "waits until 1.5 SOL give at least 243.75 USDC", "minimumOut": "243.75"}
+
+
+def story(end: str, *, rests: bool = False) -> list[dict[str, Any]]:
     """The updates of an order that ends this way."""
     chosen = {"quotes": QUOTES, "quote": QUOTES[0], "selectedDex": "meteora", "venue": "dlmm"}
     told: list[tuple[str, str, dict[str, Any]]] = [
         ("accepted", "pending", {}),
+        *([("rested", "open", REST)] if rests else []),
         ("claimed", "routing", {}),
     ]
     if end == "failed":
@@ -62,6 +66,8 @@ class Engine:
         self.keys: dict[str, str] = {}
         self.sockets: list[WebSocket] = []
         self.ready = True
+        # The query of the last list.
+        self.asked: dict[str, str] = {}
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -106,6 +112,7 @@ class Engine:
         return JSONResponse({**order, **more})
 
     async def list(self, request: Request) -> Response:
+        self.asked = dict(request.query_params)
         orders = list(self.orders.values())[::-1]
         return JSONResponse({"orders": orders, "total": len(orders), "nextCursor": "more"})
 
@@ -130,7 +137,7 @@ class Engine:
         await socket.accept()
         order = self.orders[socket.path_params["order_id"]]
         await socket.send_json({"type": "connected", "timestamp": ""})
-        logs = story(order["status"])
+        logs = story(order["status"], rests="limitPrice" in order)
         await socket.send_json(
             {"type": "backfill", "orderId": order["orderId"], "logs": logs[:2], "sequence": 2}
         )

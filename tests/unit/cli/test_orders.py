@@ -1,11 +1,16 @@
 """`fairlead order` and `quote` against an engine: what they print, and how they end."""
 
+import io
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from fairlead.cli.life import Life
+from fairlead.client import Order, Update
 from tests.unit.cli.engine import Engine
 from tests.unit.client.serving import serving
 
@@ -144,3 +149,80 @@ async def test_an_engine_that_is_not_there_is_exit_4(
     assert 4 == ended.code
     assert "fairlead serve" in ended.err
     assert "Traceback" not in ended.err
+
+
+async def test_submit_sends_the_limit_and_when_it_expires(
+    fairlead_async: Any, url: str, engine: Engine
+) -> None:
+    limit = ("order", "submit", "SOL", "USDC", "1.5", "--limit", "162.50", "--url", url, "--json")
+    before = datetime.now(UTC)
+    for expires in ("10m", "2030-01-31T12:00:00Z"):
+        ended = await fairlead_async(*limit, "--expires", expires)
+        assert 0 == ended.code, ended.err
+    within, at = engine.orders.values()
+    for sent in (within, at):
+        assert ("limit", "162.50") == (sent["type"], sent["limitPrice"])
+    ahead = datetime.fromisoformat(within["expiresAt"]) - before
+    assert timedelta(minutes=10) <= ahead + timedelta(seconds=1) < timedelta(minutes=11)
+    assert "2030-01-31T12:00:00Z" == at["expiresAt"]
+
+
+@pytest.mark.parametrize("expires", ["10", "10x", "soon", "-5m", "tomorrow"])
+async def test_an_expiry_that_is_none_sends_nothing(
+    fairlead_async: Any, url: str, engine: Engine, expires: str
+) -> None:
+    ended = await fairlead_async(
+        "order", "submit", "SOL", "USDC", "1", "--limit", "1", "--expires", expires, "--url", url
+    )
+    assert (2, {}) == (ended.code, engine.orders)
+
+
+async def test_a_limit_order_is_watched_while_it_rests(fairlead_async: Any, url: str) -> None:
+    ended = await fairlead_async(
+        *("order", "submit", "SOL", "USDC", "1.5", "--limit", "162.5", "--watch", "--url", url)
+    )
+    assert 0 == ended.code
+    statuses = [line.split("  ")[1] for line in ended.out.splitlines()]
+    assert ["pending", "open", "routing"] == statuses[:3]
+    assert "waits until 1.5 SOL give at least 243.75 USDC" in ended.out
+
+
+async def test_lists_ask_for_type_and_status_and_show_what_an_open_order_wants(
+    fairlead_async: Any, url: str, engine: Engine
+) -> None:
+    engine.orders["x"] = {
+        "orderId": "x",
+        "status": "open",
+        "type": "limit",
+        "amountIn": "1.5",
+        "tokenIn": "SOL",
+        "tokenOut": "USDC",
+        "limitPrice": "162.5",
+        "minimumOut": "243.75",
+    }
+    ended = await fairlead_async(
+        "order", "list", "--status", "open", "--type", "limit", "--url", url
+    )
+    assert {"status": "open", "type": "limit"}.items() <= engine.asked.items()
+    assert "≥ 243.75 USDC" in ended.out
+
+
+def test_a_resting_order_is_drawn_with_its_price_and_its_end() -> None:
+    order = Order(
+        order_id="x",
+        status="open",
+        amount_in="1.5",
+        token_in="SOL",
+        token_out="USDC",
+        limit_price="162.5",
+        expires_at="2030-01-31T12:00:00.000Z",
+    )
+    life = Life(order)
+    life.add(Update(sequence=1, status="pending", event="accepted"))
+    life.add(Update(sequence=2, status="open", event="rested", reason="waits until …"))
+    page = io.StringIO()
+    Console(width=120, file=page).print(life)
+    drawn = page.getvalue()
+    assert "1.5 SOL → USDC at 162.5 or better" in drawn
+    assert "waits until …" in drawn
+    assert "waiting for its price, until 2030-01-31T12:00:00.000Z" in drawn

@@ -11,7 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fairlead import errors
-from fairlead.client import Client, NotAuthorized, RequestRejected, SubmitOutcomeUnknown
+from fairlead.client import (
+    Client,
+    NotAuthorized,
+    RequestRejected,
+    SubmitOutcomeUnknown,
+    TooManyResting,
+)
 from tests.unit.client.serving import HurriedClock, raw_serving, serving
 
 ID = "01977f2a-0000-7000-8000-000000000001"
@@ -66,6 +72,31 @@ async def test_submit_sends_the_canonical_form_with_a_key_of_its_own() -> None:
     assert "Bearer tttttttttttttttt" == headers["authorization"]
     assert headers["idempotency-key"] == order.idempotency_key
     assert (ID, "pending", False) == (order.order_id, order.status, order.replayed)
+
+
+async def test_a_price_makes_it_a_limit_order() -> None:
+    script = Script(JSONResponse(ACCEPTED, 202))
+    async with serving(script.routes()) as url, client_of(url) as client:
+        await client.submit("SOL", "USDC", "1", limit_price=Decimal("162.50"))
+        await client.submit("SOL", "USDC", "1", type="market", limit_price="162.5")
+    sent = [(body["type"], body["limitPrice"]) for _, _, _, body in script.requests]
+    # What contradicts itself is for the engine to refuse, not for us to guess.
+    assert [("limit", "162.50"), ("market", "162.5")] == sent
+
+
+async def test_too_many_resting_orders_are_told_as_such_when_they_stay() -> None:
+    full = problem(503, "too_many_resting")
+    full.headers["Retry-After"] = "10"
+    script = Script(full)
+    async with serving(script.routes()) as url, client_of(url, retry_for_s=5) as client:
+        with pytest.raises(TooManyResting) as raised:
+            await client.submit("SOL", "USDC", "1", limit_price="162.5")
+    assert ("no", 10, "too_many_resting") == (
+        str(raised.value),
+        raised.value.retry_after_s,
+        raised.value.code,
+    )
+    assert isinstance(raised.value, errors.Transient)
 
 
 async def test_submit_repeats_a_503_with_the_same_key_after_retry_after() -> None:
