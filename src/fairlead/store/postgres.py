@@ -136,3 +136,8 @@ class PostgresStore(QueuedWrites, PostgresReads):
         release = Release(tuple((row[0], row[1]) for row in dead), now_ms)
         gone: tuple[str, ...] = await self._batcher.submit(release)
         return gone
+
+    async def take_watch(self, owner: str) -> bool:
+        # As a read, done again when its connection breaks: asked twice, it answers the same.
+        ((taken,),) = await self._read("take_watch", owner)
+        return bool(taken)

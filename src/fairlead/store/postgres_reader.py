@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.errors import IdempotencyConflict
-from fairlead.orders.model import Attempt, Counts, Order, OrderFilter, OrderStatus, StoredEvent
+from fairlead.orders.model import (
+    Attempt,
+    Counts,
+    Order,
+    OrderFilter,
+    OrderStatus,
+    StoredEvent,
+    TriggerState,
+)
 from fairlead.ports import Accepted, Clock, OrderPage, QueueState, RateLimit
 from fairlead.store.postgres_connections import PostgresConnections
 from fairlead.store.rows import (
@@ -15,6 +23,7 @@ from fairlead.store.rows import (
     order_of,
     page_of,
     status_of,
+    trigger_of,
 )
 from fairlead.store.writes import CLAIMABLE
 
@@ -103,7 +112,7 @@ class PostgresReads:
 
     async def next_due_ms(self) -> int | None:
         first: dict[str, int] = {}
-        for status, due, _ in await self._read("first_waiting", CLAIMABLE):
+        for status, due in await self._read("first_waiting", CLAIMABLE):
             first[status] = min(due, first.get(status, due))
         if OrderStatus.PENDING in first and self._rate_limit is not None:
             opens_ms = await self._window_opens_ms(self._rate_limit)
@@ -116,9 +125,16 @@ class PostgresReads:
         ((claims, oldest_ms),) = await self._read("claims_in_window", since_ms)
         return 0 if claims < limit.orders else int(oldest_ms) + limit.window_ms
 
+    async def triggers(
+        self, after: int, limit: int, *, resting_only: bool
+    ) -> tuple[TriggerState, ...]:
+        name = "resting_triggers" if resting_only else "triggers"
+        return tuple(map(trigger_of, await self._read(name, after, limit)))
+
     async def queue(self, now_ms: int) -> QueueState:
         ((waiting,),) = await self._read("count_of_status", OrderStatus.PENDING)
+        # A pending order is due from its creation on, a fired one since it fired.
         first = await self._read("first_waiting", [OrderStatus.PENDING])
-        oldest_ms = min((created for _, due, created in first if due <= now_ms), default=None)
+        oldest_ms = min((due for _, due in first if due <= now_ms), default=None)
         ((workers,),) = await self._read("live_workers", now_ms)
         return QueueState(waiting, oldest_ms, workers)

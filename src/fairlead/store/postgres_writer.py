@@ -16,7 +16,15 @@ from fairlead.orders.model import (
 )
 from fairlead.ports import Accepted, Committed, RateLimit
 from fairlead.store.batch import Write
-from fairlead.store.rows import attempt_of, attempt_row, order_of, status_of, terms_row, u64_text
+from fairlead.store.rows import (
+    attempt_of,
+    attempt_row,
+    order_of,
+    status_of,
+    terms_row,
+    trigger_row,
+    u64_text,
+)
 from fairlead.store.writes import (
     CLAIMED_EVENT,
     TAKEN_OVER_DATA,
@@ -24,6 +32,7 @@ from fairlead.store.writes import (
     Claim,
     Lease,
     Release,
+    begins,
     begun,
     makes_work,
 )
@@ -46,6 +55,7 @@ class PostgresFlush:
         self._claims: list[tuple[Any, ...]] = []
         self._releases: list[tuple[Any, ...]] = []
         self._leases: list[tuple[Any, ...]] = []
+        self._triggers: list[tuple[Any, ...]] = []
         self._work = False
         for n, write in enumerate(writes):
             self._add(n, write)
@@ -68,6 +78,7 @@ class PostgresFlush:
             self._claims or None,
             self._releases or None,
             self._leases or None,
+            self._triggers or None,
             shard,
             *rate,
             channel,
@@ -100,7 +111,7 @@ class PostgresFlush:
 
     def _add_accept(self, n: int, accept: Accept) -> None:
         order = accept.order
-        (event,) = order.events
+        event, *further = order.events
         self._accepts.append(
             (
                 n,
@@ -110,8 +121,14 @@ class PostgresFlush:
                 event.type,
                 event.data.decode(),
                 accept.owner,
+                len(order.events),
+                order.status,
+                order.due_at_ms,
             )
         )
+        self._add_events(n, 2, event.status, further)
+        if order.trigger is not None:
+            self._triggers.append((n, *trigger_row(order.trigger)))
         self._wanted += [
             (n, r.wallet, r.asset, str(r.atoms), str(r.balance_atoms)) for r in order.reservations
         ]
@@ -141,12 +158,10 @@ class PostgresFlush:
                 change.clear_fill,
                 change.release,
                 change.end,
+                change.earlier_rounds,
             )
         )
-        before = change.status_before
-        for step, event in enumerate(change.events, 1):
-            self._events.append((n, step, event.type, before, event.status, event.data.decode()))
-            before = event.status
+        before = self._add_events(n, 1, change.status_before, change.events)
         assert before is change.status, "the status of a change is that of its last event"
         if change.new_attempt is not None:
             assert change.new_attempt.order_id == change.order_id
@@ -154,6 +169,14 @@ class PostgresFlush:
         self._settled += [
             (n, change.order_id, s.signature, s.state, s.slot, s.error) for s in change.settled
         ]
+
+    def _add_events(
+        self, n: int, step: int, before: OrderStatus, events: Sequence[NewEvent]
+    ) -> OrderStatus:
+        for event in events:
+            self._events.append((n, step, event.type, before, event.status, event.data.decode()))
+            step, before = step + 1, event.status
+        return before
 
     def read(self, answer: Any) -> Committed:
         """Give each write its result; the events in the order in which flush() numbered them."""
@@ -179,12 +202,15 @@ class PostgresFlush:
 
     def _read_accepted(self, accepted: Sequence[Any]) -> Iterator[Entry]:
         taken: list[NewOrder] = []
+        rested: list[NewOrder] = []
         for n, fresh, found_id, found_hash, mine, asset, *funds in sorted(accepted):
             accept: Accept = self._writes[n].value
             order, owner = accept.order, accept.owner
             result: Accepted | Exception
             if fresh:
                 yield _entry(order, 1, order.events[0])
+                if order.trigger is not None:
+                    rested.append(order)
                 if owner is None:
                     result = Accepted(order.order_id, False)
                 else:
@@ -204,6 +230,9 @@ class PostgresFlush:
             self._writes[n].result = result
         for order in taken:
             yield _entry(order, 2, CLAIMED_EVENT)
+        for order in rested:
+            for sequence, event in enumerate(order.events[1:], 2):
+                yield _entry(order, sequence, event)
 
     def _read_changed(self, changed: Sequence[Any]) -> Iterator[Entry]:
         for n, principal in changed:
@@ -226,17 +255,18 @@ class PostgresFlush:
         attempts: dict[str, tuple[Attempt, ...]] = {}
         for attempt in map(attempt_of, tried):
             attempts[attempt.order_id] = (*attempts.get(attempt.order_id, ()), attempt)
-        for n, new, *columns in rows:
+        for n, before, *columns in rows:
             order = order_of(columns)
-            if new:
+            event = None if before is None else begins(status_of(before))
+            if event is not None:
                 yield (
                     order.order_id,
                     order.sequence,
                     order.principal,
                     order.updated_at_ms,
-                    EventType.CLAIMED,
-                    order.status,
-                    b"{}",
+                    event.type,
+                    event.status,
+                    event.data,
                 )
             self._writes[n].result += (Claimed(order, attempts.get(order.order_id, ())),)
 

@@ -17,7 +17,12 @@ from fairlead.orders.model import (
     OrderFilter,
     OrderStatus,
     OrderTerms,
+    OrderType,
+    PriceSource,
     StoredEvent,
+    Trigger,
+    TriggerSide,
+    TriggerState,
 )
 from fairlead.ports import OrderPage
 
@@ -28,6 +33,7 @@ MAX_U64 = 2**64 - 1
 _encode = msgspec.json.Encoder().encode
 _terms = msgspec.json.Decoder(OrderTerms)
 _legs = msgspec.json.Decoder(tuple[Leg, ...])
+_venues = msgspec.json.Decoder(tuple[str, ...])
 _reservations = msgspec.json.Decoder(tuple[tuple[str, str, str], ...])
 # Looking a member up by value costs a third of calling the enum.
 _STATUSES = {str(status): status for status in OrderStatus}
@@ -98,6 +104,7 @@ def order_of(row: Row) -> Order:
         row[17],
         row[18],
         row[19],
+        row[20],
     )
 
 
@@ -152,6 +159,43 @@ def attempt_of(row: Row) -> Attempt:
         row[19],
         row[20],
     )
+
+
+def trigger_row(trigger: Trigger) -> tuple[Any, ...]:
+    """The columns of `triggers` that never change, in the order of the struct."""
+    return (
+        trigger.order_id,
+        str(trigger.kind),
+        str(trigger.side),
+        str(trigger.price_source),
+        trigger.priority,
+        trigger.token_in,
+        trigger.token_out,
+        u64_text(trigger.amount_in_atoms),
+        u64_text(trigger.threshold_out_atoms),
+        None if trigger.venues is None else _encode(trigger.venues).decode(),
+        trigger.max_price_impact_bps,
+        trigger.expires_at_ms,
+    )
+
+
+def trigger_of(row: Row) -> TriggerState:
+    """A trigger from the columns of `triggers`."""
+    trigger = Trigger(
+        str(row[0]),
+        OrderType(row[1]),
+        TriggerSide(row[2]),
+        PriceSource(row[3]),
+        row[4],
+        row[5],
+        row[6],
+        int(row[7]),
+        int(row[8]),
+        None if row[9] is None else _venues.decode(row[9]),
+        row[10],
+        row[11],
+    )
+    return TriggerState(trigger, row[12], row[13], bool(row[14]))
 
 
 def event_of(row: Row) -> StoredEvent:

@@ -23,7 +23,7 @@ from fairlead.store.named_sql import load_migrations, load_queries
 from fairlead.store.sqlite_reader import SqliteReads
 from fairlead.store.sqlite_statements import Statements
 from fairlead.store.sqlite_writer import SqliteFlush
-from fairlead.store.writes import QueuedWrites, Release
+from fairlead.store.writes import QueuedWrites, Release, Watch
 
 # RETURNING came with it.
 OLDEST_SQLITE = (3, 35, 0)
@@ -176,6 +176,16 @@ class SqliteStore(QueuedWrites, SqliteReads):
             return ()
         gone: tuple[str, ...] = await self._batcher.submit(Release(tuple(dead), now_ms))
         return gone
+
+    async def take_watch(self, owner: str) -> bool:
+        # Asked often and hardly ever given away: a read says most of the time what the answer is.
+        ((holder, alive, known),) = self._read("watcher", owner)
+        if not known or (alive and holder != owner):
+            return False
+        if holder == owner:
+            return True
+        taken: bool = await self._batcher.submit(Watch(owner))
+        return taken
 
 
 def _lock(path: Path) -> IO[str]:

@@ -7,9 +7,25 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import IdempotencyConflict, Unavailable
-from fairlead.orders.model import Attempt, Counts, Order, OrderFilter, OrderStatus, StoredEvent
+from fairlead.orders.model import (
+    Attempt,
+    Counts,
+    Order,
+    OrderFilter,
+    OrderStatus,
+    StoredEvent,
+    TriggerState,
+)
 from fairlead.ports import Accepted, Clock, OrderPage, QueueState, RateLimit
-from fairlead.store.rows import attempt_of, event_of, list_conditions, order_of, page_of, status_of
+from fairlead.store.rows import (
+    attempt_of,
+    event_of,
+    list_conditions,
+    order_of,
+    page_of,
+    status_of,
+    trigger_of,
+)
 from fairlead.store.writes import CLAIMABLE
 
 
@@ -105,9 +121,16 @@ class SqliteReads:
         ((claims, oldest_ms),) = self._read("claims_in_window", since_ms)
         return 0 if claims < limit.orders else int(oldest_ms) + limit.window_ms
 
+    async def triggers(
+        self, after: int, limit: int, *, resting_only: bool
+    ) -> tuple[TriggerState, ...]:
+        name = "resting_triggers" if resting_only else "triggers"
+        return tuple(map(trigger_of, self._read(name, after, limit)))
+
     async def queue(self, now_ms: int) -> QueueState:
         ((waiting,),) = self._read("count_of_status", OrderStatus.PENDING)
+        # A pending order is due from its creation on, a fired one since it fired.
         first = self._read("first_waiting", OrderStatus.PENDING)
-        oldest_ms = min((created for due, created in first if due <= now_ms), default=None)
+        oldest_ms = min((due for (due,) in first if due <= now_ms), default=None)
         ((workers,),) = self._read("live_workers", now_ms, self._session)
         return QueueState(waiting, oldest_ms, workers)

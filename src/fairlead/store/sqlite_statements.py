@@ -71,6 +71,9 @@ def known_columns(change: Change) -> tuple[str, list[Any]]:
     if change.finalized_at_ms is not None:
         columns += ", finalized_at_ms = ?"
         values.append(change.finalized_at_ms)
+    if change.earlier_rounds is not None:
+        columns += ", earlier_rounds = ?"
+        values.append(change.earlier_rounds)
     if change.release or change.end:
         columns += ", owner = NULL"
     if change.end:

@@ -12,7 +12,15 @@ from typing import Any, assert_never
 import msgspec
 
 from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
-from fairlead.orders.model import Change, Claimed, EventType, NewOrder, OrderStatus, StoredEvent
+from fairlead.orders.model import (
+    Change,
+    Claimed,
+    EventType,
+    NewOrder,
+    Order,
+    OrderStatus,
+    StoredEvent,
+)
 from fairlead.ports import Accepted, Committed, RateLimit
 from fairlead.store.batch import Write
 from fairlead.store.rows import (
@@ -22,6 +30,7 @@ from fairlead.store.rows import (
     order_of,
     status_of,
     terms_row,
+    trigger_row,
 )
 from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
@@ -33,6 +42,8 @@ from fairlead.store.writes import (
     Claim,
     Lease,
     Release,
+    Watch,
+    begins,
     begun,
     makes_work,
 )
@@ -62,6 +73,8 @@ class SqliteFlush:
         self._events: list[StoredEvent] = []
         self._counts: dict[tuple[str, OrderStatus], int] = {}
         self._reserved: dict[tuple[str, str], int] = {}
+        # By order: position and sequence of the event by which it came to rest or ceased to; which.
+        self._triggers: dict[str, tuple[int, int, bool]] = {}
         self._work = False
 
     def run(self, writes: Sequence[Write]) -> Committed:
@@ -71,7 +84,7 @@ class SqliteFlush:
         self._write_gathered()
         return Committed(tuple(self._events), self._work)
 
-    def _one(self, value: Accept | Change | Claim | Release | Lease) -> Any:
+    def _one(self, value: Accept | Change | Claim | Release | Lease | Watch) -> Any:
         match value:
             case Change():
                 return self._change(value)
@@ -83,6 +96,8 @@ class SqliteFlush:
                 return self._release(value)
             case Lease():
                 return self._lease(value)
+            case Watch():
+                return self._watch(value)
             case _:
                 assert_never(value)
 
@@ -109,6 +124,7 @@ class SqliteFlush:
                 status,
                 len(events),
                 order.terms.priority,
+                order.due_at_ms,
                 at_ms,
                 owner,
                 0 if owner is None else 1,
@@ -118,6 +134,9 @@ class SqliteFlush:
         for sequence, e in enumerate(events, 1):
             self._add_event(order_id, sequence, principal, at_ms, e.type, e.status, e.data)
         self._count(order.principal, None, status)
+        if order.trigger is not None:
+            row = (*trigger_row(order.trigger), self._position, len(events))
+            self._execute(queries["insert_trigger"], row)
         self._statements.remember(order.order_id, order.principal)
         self._work = self._work or makes_work(accept)
         return Accepted(order.order_id, False, None if owner is None else begun(order, owner))
@@ -168,6 +187,9 @@ class SqliteFlush:
                 order_id, sequence, principal, change.at_ms, event.type, event.status, event.data
             )
         self._count(principal, change.status_before, change.status)
+        if change.events and OrderStatus.OPEN in (change.status_before, change.status):
+            resting = change.status is OrderStatus.OPEN
+            self._triggers[order_id] = (self._position, sequence, resting)
         return sequence
 
     def _principal_of(self, order_id: str) -> str:
@@ -195,46 +217,43 @@ class SqliteFlush:
             ).fetchall()
         orders = [order_of(row) for row in rows]
         orders.sort(key=lambda o: (-o.terms.priority, o.due_at_ms, o.order_id))
-        new = 0
-        claimed = []
-        for order in orders[: claim.places]:
-            status, sequence, round = order.status, order.sequence, order.round
-            updated_at_ms = order.updated_at_ms
-            if status is OrderStatus.PENDING:
-                status, sequence, round = OrderStatus.ROUTING, sequence + 1, 1
-                updated_at_ms = claim.now_ms
-                new += 1
-                self._add_event(
-                    order.order_id,
-                    sequence,
-                    order.principal,
-                    claim.now_ms,
-                    EventType.CLAIMED,
-                    status,
-                    b"{}",
-                )
-                self._count(order.principal, OrderStatus.PENDING, status)
-            self._execute(
-                self._queries["take_order"],
-                (order.order_id, claim.owner, claim.token, status, sequence, round, updated_at_ms),
-            )
-            claimed.append(
-                Claimed(
-                    msgspec.structs.replace(
-                        order,
-                        owner=claim.owner,
-                        status=status,
-                        sequence=sequence,
-                        round=round,
-                        updated_at_ms=updated_at_ms,
-                    ),
-                    # A new order has none.
-                    self._attempts_of(order.order_id) if order.sequence > 1 else (),
-                )
-            )
+        orders = orders[: claim.places]
+        new = sum(begins(order.status) is not None for order in orders)
         if new and self._rate_limit is not None:
             self._execute(self._queries["note_claims"], (claim.now_ms, new))
-        return tuple(claimed)
+        # A new order has no attempts.
+        return tuple(
+            Claimed(
+                self._take(claim, one), self._attempts_of(one.order_id) if one.sequence > 1 else ()
+            )
+            for one in orders
+        )
+
+    def _take(self, claim: Claim, order: Order) -> Order:
+        order_id, before, sequence = order.order_id, order.status, order.sequence
+        status, round, updated_at_ms = before, order.round, order.updated_at_ms
+        event = begins(before)
+        if event is not None:
+            status, sequence, round = event.status, sequence + 1, round + 1
+            updated_at_ms = claim.now_ms
+            self._add_event(
+                order_id, sequence, order.principal, claim.now_ms, event.type, status, event.data
+            )
+            self._count(order.principal, before, status)
+            if before is OrderStatus.OPEN:
+                self._triggers[order_id] = (self._position, sequence, False)
+        self._execute(
+            self._queries["take_order"],
+            (order_id, claim.owner, claim.token, status, sequence, round, updated_at_ms),
+        )
+        return msgspec.structs.replace(
+            order,
+            owner=claim.owner,
+            status=status,
+            sequence=sequence,
+            round=round,
+            updated_at_ms=updated_at_ms,
+        )
 
     def _attempts_of(self, order_id: str) -> tuple[Any, ...]:
         return tuple(map(attempt_of, self._execute(self._queries["attempts_of"], (order_id,))))
@@ -275,6 +294,13 @@ class SqliteFlush:
         query = "renew_lease" if lease.renew else "register_worker"
         return self._execute(self._queries[query], row).rowcount == 1
 
+    def _watch(self, watch: Watch) -> bool:
+        ((holder, alive, known),) = self._execute(self._queries["watcher"], (watch.owner,))
+        if not known or (alive and holder != watch.owner):
+            return False
+        self._execute(self._queries["set_watch"], (watch.owner,))
+        return True
+
     def _add_event(
         self,
         order_id: str,
@@ -311,6 +337,10 @@ class SqliteFlush:
         many(
             self._queries["set_reserved"],
             ((wallet, asset, str(atoms)) for (wallet, asset), atoms in self._reserved.items()),
+        )
+        many(
+            self._queries["move_trigger"],
+            ((order_id, *moved) for order_id, moved in self._triggers.items()),
         )
 
 

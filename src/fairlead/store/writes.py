@@ -7,20 +7,31 @@ from collections.abc import Callable
 import msgspec
 
 from fairlead.orders import lifecycle
-from fairlead.orders.model import Change, Claimed, EventType, NewOrder, Order, OrderStatus
+from fairlead.orders.model import (
+    NEVER_MS,
+    Change,
+    Claimed,
+    EventType,
+    NewEvent,
+    NewOrder,
+    Order,
+    OrderStatus,
+)
 from fairlead.ports import Accepted, Clock, Committed, RateLimit
 from fairlead.store.batch import Batcher, Flush
 
-# What an order may be when a worker that knows nothing of it takes it: nothing can land yet …
+# As what an order may wait when a worker that knows nothing of it takes it: nothing can land yet
+# (an open order that has fired waits as pending) …
 CLAIMABLE = (OrderStatus.PENDING, OrderStatus.ROUTING)
 # … or something may land, or has landed and awaits finality.
 ADOPTABLE = (OrderStatus.SUBMITTED, OrderStatus.CONFIRMED, OrderStatus.CANCELLING)
 # Left behind in these, an order goes back to routing: nothing of its round was stored.
 TAKEN_OVER_DATA = b'{"reason":"taken_over"}'
 
-
-# What a claim tells of an order that was pending.
+# What a claim tells of an order that was pending …
 CLAIMED_EVENT = lifecycle.event(OrderStatus.PENDING, EventType.CLAIMED)
+# … or rested until its trigger fired.
+TRIGGERED_EVENT = lifecycle.event(OrderStatus.OPEN, EventType.CLAIMED, b'{"reason":"triggered"}')
 
 
 class Accept(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +69,12 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     renew: bool
     # The advisory lock that its session holds (PostgreSQL).
     session_key: int | None = None
+
+
+class Watch(msgspec.Struct, frozen=True, gc=False):
+    """A worker asks for the watch over the triggers (SQLite; PostgreSQL has a function for it)."""
+
+    owner: str
 
 
 class QueuedWrites:
@@ -136,8 +153,15 @@ def begun(order: NewOrder, owner: str) -> Claimed:
     )
 
 
+def begins(before: OrderStatus) -> NewEvent | None:
+    """The event by which a claim begins an order that was this; None when it only goes on."""
+    if before is OrderStatus.PENDING:
+        return CLAIMED_EVENT
+    return TRIGGERED_EVENT if before is OrderStatus.OPEN else None
+
+
 def makes_work(write: Accept | Change) -> bool:
     """Whether a committed write leaves an order for a worker to take."""
     if isinstance(write, Accept):
-        return write.owner is None and write.order.status in CLAIMABLE
-    return write.release and not write.end
+        return write.owner is None and write.order.trigger is None
+    return write.release and not write.end and write.due_at_ms != NEVER_MS

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 from typing import Any
 
+from fairlead.orders.acceptance import new_order as as_accepted
 from fairlead.orders.lifecycle import event
 from fairlead.orders.model import (
     Attempt,
@@ -12,10 +13,8 @@ from fairlead.orders.model import (
     Claimed,
     EventType,
     Leg,
-    NewEvent,
     NewOrder,
     Order,
-    OrderStatus,
     OrderTerms,
     OrderType,
     Reservation,
@@ -69,10 +68,16 @@ def new_order(
     key: str | None = None,
     body: str = "the same",
     reservations: tuple[Reservation, ...] = (),
-    status: OrderStatus = OrderStatus.PENDING,
+    rests: bool = False,
     **terms: Any,
 ) -> NewOrder:
+    """A market order, or one that rests."""
     order_id = new_id(at_ms)
+    limit: dict[str, Any] = {
+        "type": OrderType.LIMIT,
+        "limit_price": "150",
+        "limit_out_atoms": 225_000_000,
+    }
     values: dict[str, Any] = {
         "type": OrderType.MARKET,
         "wallet": WALLET,
@@ -86,9 +91,10 @@ def new_order(
         "amount_in_atoms": 1_500_000_000,
         "slippage_bps": 100,
         "fee_cap_lamports": 1_000_000,
+        **(limit if rests else {}),
         **terms,
     }
-    return NewOrder(
+    return as_accepted(
         order_id,
         principal,
         key,
@@ -96,9 +102,13 @@ def new_order(
         OrderTerms(**values),
         hashlib.sha256(order_id.encode()).digest(),
         at_ms,
-        (NewEvent(EventType.ACCEPTED, status),),
         reservations,
     )
+
+
+def firing(order: Order, at_ms: int = T0_MS) -> Change:
+    """What the watch writes when the trigger of a resting order fires."""
+    return change(order, owner=None, due_at_ms=at_ms, release=True, at_ms=at_ms)
 
 
 def new_signature(text: str) -> str:

@@ -254,7 +254,7 @@ async def test_a_rate_limit_and_a_resting_order_leave_the_claim_to_claims(world:
     assert Accepted(order.order_id, False) == await store.accept(order, "w")
     assert world.committed[0].work
     await world.close(store)
-    resting = new_order(status=OrderStatus.OPEN)
+    resting = new_order(rests=True)
     store = await world.open()
     assert Accepted(resting.order_id, False) == await store.accept(resting, "w")
     assert (await stored(store, resting.order_id)).owner is None

@@ -49,13 +49,6 @@ async def test_what_is_not_due_waits(store: Any) -> None:
     assert await store.next_due_ms() is None
 
 
-async def test_resting_orders_are_not_claimed(store: Any) -> None:
-    await store.accept(new_order(status=OrderStatus.OPEN))
-    assert () == await store.claim("w", 1, T0_MS)
-    assert await store.next_due_ms() is None
-    assert 0 == (await store.queue(T0_MS)).waiting
-
-
 async def test_a_released_order_is_claimed_again_in_its_status_and_round(store: Any) -> None:
     await store.accept(new_order())
     (claimed,) = await store.claim("w", 1, T0_MS)

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from fairlead.errors import Fenced, Unavailable, WriteOutcomeUnknown
-from fairlead.orders.model import EventType, NewOrder, OrderStatus
+from fairlead.orders.model import NEVER_MS, EventType, NewOrder, OrderStatus
 from fairlead.ports import Accepted, RateLimit
 from fairlead.store.batch import Lost
 from tests.contract.store.conftest import World
-from tests.contract.store.making import T0_MS, change, new_order, stored, submitted
+from tests.contract.store.making import T0_MS, change, firing, new_order, stored, submitted
 from tests.servers import Server, run_sql
 
 REFUSED = (Unavailable, WriteOutcomeUnknown)
@@ -30,7 +30,7 @@ async def test_kill_9_loses_no_answered_accept(own_postgres: Server, seed: int) 
 
     async def client() -> None:
         while not stop:
-            order = new_order()
+            order = new_order(rests=len(answered) % 2 == 0)
             try:
                 answered.append((await store.accept(order)).order_id)
             except REFUSED as error:
@@ -57,6 +57,9 @@ async def test_kill_9_loses_no_answered_accept(own_postgres: Server, seed: int) 
         # A definite refusal is one: nothing was written.
         assert order.order_id not in there or isinstance(error, WriteOutcomeUnknown)
     assert len(there) == (await store.counts("local")).total
+    triggers = await store.triggers(0, 100_000, resting_only=True)
+    rested = [event.position for event in events if event.type is EventType.RESTED]
+    assert rested == [state.position for state in triggers]
     await world.close_all()
 
 
@@ -189,6 +192,42 @@ async def test_an_accept_whose_answer_was_lost_is_claimed_unless_it_was_taken_si
     assert 4 == len(await store.feed(0, 10))
     counts = await store.counts("local")
     assert (2, 0) == (counts.of(OrderStatus.ROUTING), counts.of(OrderStatus.PENDING))
+
+
+async def test_a_resting_orders_write_whose_answer_was_lost_is_answered_as_if_it_was_not(
+    postgres: World,
+) -> None:
+    store = await postgres.open()
+    network = LosingAnswers(store)
+    network.lose = 1
+    order, other = new_order(rests=True, key="k"), new_order(rests=True)
+    answers = await asyncio.gather(store.accept(order), store.accept(other))
+    assert [order.order_id, other.order_id] == [answer.order_id for answer in answers]
+    triggers = await store.triggers(0, 10, resting_only=True)
+    assert [3, 4] == [state.position for state in triggers]
+
+    network.lose = 1
+    assert 2 == await store.apply(firing(await stored(store, order.order_id)))
+    network.lose = 1
+    (claimed,) = await store.claim("w", 5, T0_MS)
+    assert claimed.order == await stored(store, order.order_id)
+    network.lose = 1
+    row = await stored(store, other.order_id)
+    assert 3 == await store.apply(change(row, EventType.CANCELLED, owner=None, end=True))
+
+    network.lose = 1
+    back = change(claimed.order, EventType.REOPENED, due_at_ms=NEVER_MS, release=True)
+    assert 4 == await store.apply(back)
+    triggers = await store.triggers(0, 10, resting_only=False)
+    assert [(6, 3, False), (7, 4, True)] == [(t.position, t.sequence, t.resting) for t in triggers]
+    assert [7] == [t.position for t in await store.triggers(0, 10, resting_only=True)]
+    assert 7 == await store.feed_head()
+    counts = await store.counts("local")
+    assert (1, 1, 2) == (
+        counts.of(OrderStatus.OPEN),
+        counts.of(OrderStatus.CANCELLED),
+        counts.total,
+    )
 
 
 async def test_a_session_cut_by_the_server_is_made_again(postgres: World) -> None:

@@ -3,12 +3,14 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fairlead.errors import ConfigError, Unavailable
 from fairlead.ports import Store
 from fairlead.store.named_sql import load_migrations
 from fairlead.store.postgres import PostgresStore
+from fairlead.store.postgres_schema import VERSION_TABLE
 from fairlead.store.sqlite import SqliteStore
 from fairlead.store.url import parse_url
 from tests import servers
@@ -21,6 +23,8 @@ LATEST = {
     "inline": len(load_migrations("sqlite_migrations")),
     "postgres": len(load_migrations("postgres_migrations")),
 }
+# The last one without resting orders.
+OLD_SCHEMA = {"sqlite": 1, "inline": 1, "postgres": 2}
 
 
 def sql(world: World, sqlite_statement: str, postgres_statement: str) -> None:
@@ -137,3 +141,38 @@ async def test_a_wrong_address_is_told_at_the_start(
     address = parse_url(url.format(port=postgres_server.port))
     with pytest.raises(error):
         await PostgresStore(address, FakeClock(), lambda _: None).open()
+
+
+async def test_orders_of_an_older_schema_are_kept(world: World) -> None:
+    order = new_order()
+    old = OLD_SCHEMA[world.kind]
+    terms = msgspec.json.encode(order.terms).decode()
+    rows = (
+        "INSERT INTO SCHEMA.terms (order_id, principal, request_hash, secret, wallet,"
+        " wallet_address, type, terms, created_at_ms)"
+        f" VALUES ('{order.order_id}', 'local', 'h', 's', 'w', 'w', 'market', '{terms}', {T0_MS});"
+        "INSERT INTO SCHEMA.orders (order_id, principal, status, sequence, priority, due_at_ms,"
+        " created_at_ms, updated_at_ms)"
+        f" VALUES ('{order.order_id}', 'local', 'pending', 1, 0, {T0_MS}, {T0_MS}, {T0_MS});"
+    )
+    if world.kind == "postgres":
+        scripts = [script for _, script in load_migrations("postgres_migrations")[:old]]
+        version = f"UPDATE fairlead.schema_version SET version = {old}"
+        servers.run_sql(
+            world.place,
+            "DROP SCHEMA fairlead CASCADE",
+            VERSION_TABLE,
+            *scripts,
+            rows.replace("SCHEMA", "fairlead"),
+            version,
+        )
+    else:
+        connection = sqlite3.connect(world.place)
+        for _, script in load_migrations("sqlite_migrations")[:old]:
+            connection.executescript(script)
+        connection.executescript(f"{rows.replace('SCHEMA', 'main')} PRAGMA user_version = {old};")
+        connection.close()
+    store = await world.open()
+    (claimed,) = await store.claim("w", 5, T0_MS)
+    assert (order.order_id, order.terms) == (claimed.order.order_id, claimed.order.terms)
+    assert LATEST[world.kind] == await store.schema_version()

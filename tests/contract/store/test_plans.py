@@ -21,6 +21,7 @@ from tests.contract.store.making import (
     T0_MS,
     WALLET,
     change,
+    firing,
     new_attempt,
     new_id,
     new_order,
@@ -28,17 +29,27 @@ from tests.contract.store.making import (
 )
 
 ENDED = 1_500
-BIG_TABLES = ("terms", "orders", "attempts", "events")
+# Resting orders of the highest priority: a claim must not walk over them.
+RESTING = 300
+ENDED_TRIGGERS = 200
+BIG_TABLES = ("terms", "orders", "attempts", "events", "triggers")
 
 
 async def fill(store: Any) -> list[str]:
-    """Many orders that have ended, and three that wait."""
+    """Many orders that have ended, many that rest, and three that wait, one of them fired."""
+    resting = [new_order(rests=True, priority=9, user_id="u") for _ in range(RESTING)]
+    await asyncio.gather(*(store.accept(order) for order in resting))
+    for order in resting[1:ENDED_TRIGGERS]:
+        await store.apply(
+            change(await stored(store, order.order_id), EventType.CANCELLED, owner=None, end=True)
+        )
     ended = [new_order(priority=5, user_id="u") for _ in range(ENDED)]
     await asyncio.gather(*(store.accept(order) for order in ended))
     rows = [await stored(store, order.order_id) for order in ended]
     await asyncio.gather(*(store.apply(ending(row)) for row in rows))
-    for _ in range(3):
+    for _ in range(2):
         await store.accept(new_order())
+    await store.apply(firing(await stored(store, resting[0].order_id)))
     return [order.order_id for order in ended]
 
 
@@ -59,6 +70,8 @@ READS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("events_of_orders", ([new_id()],), 10),
     ("written_at", (new_id(), 2), 1),
     ("feed", (10, 10), 12),
+    ("triggers", (10, 10), 12),
+    ("resting_triggers", (10, 10), 12),
 )
 
 
@@ -132,6 +145,11 @@ async def test_postgres_claims_by_index(postgres: World, analyzed: bool) -> None
         writes["change"] = msgspec.structs.replace(change(row), owner="x", at_ms=T0_MS)
         writes["accept"] = Accept(new_order())
         writes["accept and claim"] = Accept(new_order(), "x")
+        writes["rest"] = Accept(new_order(rests=True))
+        page = await store.triggers(0, 3, resting_only=True)
+        open_row = await stored(store, page[2].trigger.order_id)
+        writes["fire"] = firing(open_row)
+        writes["expire"] = change(open_row, EventType.EXPIRED, owner=None, end=True)
         late = await stack.enter_async_context(connected(postgres))
         for connection in (early, late):
             for name, value in writes.items():
@@ -180,12 +198,14 @@ async def test_sqlite_plans_use_indexes(tmp_path: Any) -> None:
         scans = [
             line
             for line in plan
-            if re.match(r"SCAN (o|w|t|e|orders|terms|attempts|events)\b", line)
+            if re.match(r"SCAN (o|w|t|e|orders|terms|attempts|events|triggers)\b", line)
         ]
         assert [] == scans, (name, plan)
     assert any("orders_waiting" in line for line in plan_of(store, queries["waiting_in"]))
-    assert not any("B-TREE" in line for line in plan_of(store, queries["waiting_in"]))
-    assert not any("B-TREE" in line for line in plan_of(store, queries["first_waiting"]))
+    for name in ("waiting_in", "first_waiting", "triggers", "resting_triggers"):
+        assert not any("B-TREE" in line for line in plan_of(store, queries[name])), name
+    (line,) = plan_of(store, queries["resting_triggers"])
+    assert "triggers_resting" in line
     await world.close_all()
 
 

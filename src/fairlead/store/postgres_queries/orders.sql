@@ -2,17 +2,17 @@
 o.order_id::text, o.principal, t.terms, t.secret, o.status, o.sequence, o.created_at_ms,
 o.updated_at_ms, o.owner, o.round, o.due_at_ms, o.minimum_out_atoms::text, o.latch_generation,
 o.cancel_requested, o.signature, o.dex, o.amount_out_atoms::text, o.failure_code, o.failure_reason,
-o.finalized_at_ms
+o.finalized_at_ms, o.earlier_rounds
 
 -- name: by_idempotency_key
 SELECT order_id::text, request_hash FROM fairlead.terms WHERE principal = $1 AND idempotency_key = $2;
 
 -- name: first_waiting
--- The first in line of each status and priority: (status, due time, creation time).
-SELECT s.status, w.due_at_ms, w.created_at_ms
+-- The first in line of each `waits_as` and priority.
+SELECT s.status, w.due_at_ms
 FROM unnest($1::text[]) s (status) CROSS JOIN generate_series(0, 9) p
 CROSS JOIN LATERAL (
-    SELECT o.due_at_ms, o.created_at_ms FROM fairlead.orders o
+    SELECT o.due_at_ms FROM fairlead.orders o
     WHERE o.waits_as = s.status AND o.priority = p
     ORDER BY o.due_at_ms, o.order_id LIMIT 1
 ) w;
@@ -49,4 +49,4 @@ ORDER BY order_id;
 -- name: active
 SELECT order_id::text, status FROM fairlead.orders WHERE owner IS NOT NULL
 UNION ALL
-SELECT order_id::text, status FROM fairlead.orders WHERE waits_as IS NOT NULL;
+SELECT order_id::text, status FROM fairlead.orders WHERE waits_as IS NOT NULL AND status <> 'open';

@@ -1,7 +1,8 @@
 -- name: order_columns
 o.order_id, o.principal, t.terms, t.secret, o.status, o.sequence, o.created_at_ms, o.updated_at_ms,
 o.owner, o.round, o.due_at_ms, o.minimum_out_atoms, o.latch_generation, o.cancel_requested,
-o.signature, o.dex, o.amount_out_atoms, o.failure_code, o.failure_reason, o.finalized_at_ms
+o.signature, o.dex, o.amount_out_atoms, o.failure_code, o.failure_reason, o.finalized_at_ms,
+o.earlier_rounds
 
 -- name: insert_terms
 INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
@@ -10,7 +11,7 @@ INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 INSERT INTO orders (
     order_id, principal, status, sequence, priority, due_at_ms, created_at_ms, updated_at_ms, owner,
     round
-) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8);
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9);
 
 -- name: by_idempotency_key
 SELECT order_id, request_hash FROM terms WHERE principal = ? AND idempotency_key = ?;
@@ -28,7 +29,7 @@ SELECT reservations FROM terms WHERE order_id = ?;
 
 -- name: waiting_in
 SELECT {order_columns} FROM orders o JOIN terms t ON t.order_id = o.order_id
-WHERE o.owner IS NULL AND o.ended = 0 AND o.status = ? AND o.due_at_ms <= ?
+WHERE o.waits_as = ? AND o.due_at_ms <= ?
 ORDER BY o.priority DESC, o.due_at_ms, o.order_id LIMIT ?;
 
 -- name: take_order
@@ -46,13 +47,13 @@ UPDATE orders SET
 WHERE order_id = ?1;
 
 -- name: first_waiting
--- The first in line of each priority: (due time, creation time).
+-- The first in line of each priority.
 WITH RECURSIVE priorities (priority) AS (
     SELECT 0 UNION ALL SELECT priority + 1 FROM priorities WHERE priority < 9
 )
-SELECT o.due_at_ms, o.created_at_ms FROM priorities p JOIN orders o ON o.order_id = (
+SELECT o.due_at_ms FROM priorities p JOIN orders o ON o.order_id = (
     SELECT w.order_id FROM orders w
-    WHERE w.owner IS NULL AND w.ended = 0 AND w.status = ? AND w.priority = p.priority
+    WHERE w.waits_as = ? AND w.priority = p.priority
     ORDER BY w.due_at_ms, w.order_id LIMIT 1
 );
 
@@ -74,6 +75,4 @@ SELECT order_id FROM orders WHERE owner = ? AND status = 'cancelling' ORDER BY o
 -- name: active
 SELECT order_id, status FROM orders WHERE owner IS NOT NULL
 UNION ALL
-SELECT order_id, status FROM orders
-WHERE owner IS NULL AND ended = 0
-    AND status IN ('pending', 'routing', 'submitted', 'confirmed', 'cancelling');
+SELECT order_id, status FROM orders WHERE waits_as IS NOT NULL AND status <> 'open';
