@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from fairlead.orders import lifecycle, narration
+from fairlead.orders import lifecycle, narration, resting
 from fairlead.orders.events import iso
 from fairlead.orders.failures import FAILURE_CODES
 from fairlead.orders.model import (
@@ -38,6 +38,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     # No further round can help.
     terminal: bool = False
     candidates: tuple[Candidate, ...] = ()
+    # No pool gives the order's floor now, or a program refused it at just that.
+    below_floor: bool = False
 
     def __post_init__(self) -> None:
         assert self.code in FAILURE_CODES, self.code
@@ -123,10 +125,10 @@ def _after_death(
 
 
 def minimum_for(order: Order, quoted_atoms: int) -> int:
-    """The minimum of an attempt: the order's own once set, never lowered by a later round (rule
-    6)."""
+    """The minimum of an attempt: never below the order's floor (rule 6)."""
     fresh = narration.minimum_out_atoms(quoted_atoms, order.terms.slippage_bps)
-    return fresh if order.minimum_out_atoms is None else max(order.minimum_out_atoms, fresh)
+    floor = resting.floor_of(order)
+    return fresh if floor is None else max(floor, fresh)
 
 
 def submitted(
@@ -134,8 +136,10 @@ def submitted(
 ) -> Change:
     """The attempt with its status, in one commit before its first byte leaves (rule 3).
 
-    The first routing's minimum becomes the order's own in the same commit (rule 6).
+    The limit, or else the first routing's minimum, becomes the order's own in the same commit
+    (rule 6).
     """
+    floor = resting.floor_of(order)
     events: tuple[NewEvent, ...]
     if replaces is None:
         told = narration.routed(order, route, attempt.minimum_out_atoms)
@@ -150,7 +154,7 @@ def submitted(
         now_ms,
         events,
         new_attempt=attempt,
-        minimum_out_atoms=attempt.minimum_out_atoms if order.minimum_out_atoms is None else None,
+        minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
         signature=attempt.signature,
         dex=route.pool.venue.dex,
     )
@@ -209,50 +213,66 @@ def round_failed(
     policy: RetryPolicy,
     settled: tuple[AttemptSettled, ...] = (),
 ) -> Change:
-    """The next round after its back-off, or `failed` when none is left or none can help."""
-    expires_at = order.terms.expires_at_ms
+    """What follows a round after which nothing can land any more: the next one after its back-off,
+    rest where the limit does not hold, or the order's end."""
     if order.status is OrderStatus.CANCELLING:
-        # Nothing can land any more: the cancel won.
-        end = E.CANCELLED if order.cancel_requested else E.EXPIRED
-        return _change(
-            order,
-            now_ms,
-            (lifecycle.event(order.status, end, narration.because(why.reason)),),
-            settled=settled,
-            release=True,
-            end=True,
-        )
-    delay_ms = None if why.terminal else policy.delay_ms(order.round)
+        return _cancel_won(order, why, now_ms, settled)
+    if why.terminal:
+        return _failed(order, why, now_ms, settled)
+    expires_at = order.terms.expires_at_ms
+    if expires_at is not None and expires_at <= now_ms:
+        return _expired(order, why, now_ms, settled, "expired in this round")
+    if why.below_floor and order.terms.limit_out_atoms is not None:
+        return resting.reopened(order, why.code, why.reason, why.candidates, now_ms, settled)
+    delay_ms = policy.delay_ms(order.round - order.earlier_rounds)
     if delay_ms is None:
-        told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
-        return _change(
-            order,
-            now_ms,
-            (lifecycle.event(order.status, E.FAILED, told),),
-            settled=settled,
-            failure_code=why.code,
-            failure_reason=why.reason,
-            release=True,
-            end=True,
-        )
+        return _failed(order, why, now_ms, settled)
     due_at_ms = now_ms + delay_ms
-    told = narration.failed_round(order, why.code, why.reason, iso(due_at_ms), why.candidates)
-    again = lifecycle.event(order.status, E.ROUND_FAILED, told)
     if expires_at is not None and expires_at <= due_at_ms:
         # The next round would begin after the expiry: say so now.
-        over = lifecycle.event(
-            again.status, E.EXPIRED, narration.because("expired before the next round")
-        )
-        return _change(order, now_ms, (again, over), settled=settled, release=True, end=True)
+        return _expired(order, why, now_ms, settled, "expired before the next round")
+    told = narration.failed_round(order, why.code, why.reason, iso(due_at_ms), why.candidates)
     return _change(
         order,
         now_ms,
-        (again,),
+        (lifecycle.event(order.status, E.ROUND_FAILED, told),),
         settled=settled,
         round=order.round + 1,
         due_at_ms=due_at_ms,
         release=True,
     )
+
+
+def _cancel_won(
+    order: Order, why: Failure, now_ms: int, settled: tuple[AttemptSettled, ...]
+) -> Change:
+    """Nothing can land any more of an order that is cancelling."""
+    end = E.CANCELLED if order.cancel_requested else E.EXPIRED
+    event = lifecycle.event(order.status, end, narration.because(why.reason))
+    return _change(order, now_ms, (event,), settled=settled, release=True, end=True)
+
+
+def _failed(order: Order, why: Failure, now_ms: int, settled: tuple[AttemptSettled, ...]) -> Change:
+    told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
+    return _change(
+        order,
+        now_ms,
+        (lifecycle.event(order.status, E.FAILED, told),),
+        settled=settled,
+        failure_code=why.code,
+        failure_reason=why.reason,
+        release=True,
+        end=True,
+    )
+
+
+def _expired(
+    order: Order, why: Failure, now_ms: int, settled: tuple[AttemptSettled, ...], reason: str
+) -> Change:
+    told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
+    failed = lifecycle.event(order.status, E.ROUND_FAILED, told)
+    over = lifecycle.event(failed.status, E.EXPIRED, narration.because(reason))
+    return _change(order, now_ms, (failed, over), settled=settled, release=True, end=True)
 
 
 def latch_taken(
@@ -340,6 +360,9 @@ def applied(order: Order, change: Change, sequence: int) -> Order:
         failure_code=_kept(change.failure_code, order.failure_code),
         failure_reason=_kept(change.failure_reason, order.failure_reason),
         finalized_at_ms=_kept(change.finalized_at_ms, order.finalized_at_ms),
+        earlier_rounds=(
+            order.earlier_rounds if change.earlier_rounds is None else change.earlier_rounds
+        ),
     )
 
 

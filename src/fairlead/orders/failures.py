@@ -11,6 +11,10 @@ FAILURE_CODES = {
     "cluster_busy": "The cluster refused the transaction for a passing reason.",
     "transaction_too_large": "The swap does not fit into one transaction.",
     "expired_blockhash": "No attempt of the round landed before its blockhash died; proven.",
+    "fee_cap_spent": "Transactions that landed and failed have used up the order's fee cap.",
     "latch_taken": "A stranger paid into the order's latch account; the next round has a new one.",
 }
 """Code -> when. In `failureCode` of an order and of its `round_failed` and `failed` events."""
+
+ABOUT_PRICE = frozenset({"stale_price", "insufficient_liquidity"})
+"""Those that say that the pool paid less than was asked for, or could not pay it."""

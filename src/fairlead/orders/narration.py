@@ -32,6 +32,8 @@ def quote_data(candidate: Candidate, terms: OrderTerms, form: NumberForm) -> Quo
     fee_in_token_in = fee_mint == terms.token_in
     fee_decimals = terms.token_in_decimals if fee_in_token_in else out
     least = minimum_out_atoms(quote.amount_out_atoms, terms.slippage_bps)
+    if terms.limit_out_atoms is not None:
+        least = max(least, terms.limit_out_atoms)
     return QuoteData(
         dex=name.dex,
         venue=name.value,

@@ -8,8 +8,9 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution
+from fairlead.orders import execution, resting
 from fairlead.orders.execution import Failure
+from fairlead.orders.failures import ABOUT_PRICE
 from fairlead.orders.model import Attempt, AttemptState, Leg, Order
 from fairlead.ports import Blockhash
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
@@ -76,6 +77,8 @@ async def _make(
     bench: Workbench, order: Order, earlier: tuple[Attempt, ...]
 ) -> Made | Failure | LatchTaken:
     parts, terms, number = bench.parts, order.terms, len(earlier) + 1
+    if resting.cap_is_spent(order, earlier):
+        return Failure("fee_cap_spent", "no fee is left for another attempt", terminal=True)
     token_in, token_out = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
     snapshot = await parts.pools.snapshot(token_in, token_out)
     addresses = [pool.address for pool in snapshot.pools]
@@ -86,30 +89,33 @@ async def _make(
     result = best_route(request, snapshot, NetworkCosts(price))
     if isinstance(result, NoRoute):
         return _no_route(result)
-    minimum = execution.minimum_for(order, result.quote.amount_out_atoms)
-    if result.quote.amount_out_atoms < minimum:
+    route = resting.reaching(result, resting.floor_of(order))
+    if route is None:
         return Failure(
             "stale_price",
             "the best quote is below the order's minimum",
             candidates=result.candidates,
+            below_floor=True,
         )
+    minimum = execution.minimum_for(order, route.quote.amount_out_atoms)
     blockhash = await parts.chain.latest_blockhash()
-    plan = await _plan(bench, order, result, minimum, price, blockhash, number)
+    plan = await _plan(bench, order, route, minimum, price, blockhash, number)
     try:
         message = swap_message(plan)
     except TransactionTooLarge as error:
         return Failure("transaction_too_large", str(error), terminal=True)
     simulation = await parts.chain.simulate(assemble(message, (UNSIGNED,)))
     if simulation.error is not None:
-        return _refused(program_errors.failure_of(simulation.error, simulation.logs), result)
+        refusal = program_errors.failure_of(simulation.error, simulation.logs)
+        return _refused(refusal, route, minimum == resting.floor_of(order))
     # A mapped paper wallet is found by the address that it stands for, in whichever process.
     parts.wallet.held_address(terms.wallet_address)
     signature = parts.wallet.sign(terms.wallet, message)
     made_at_ms = bench.now_ms()
     attempt = _attempt(
-        order, result, plan, blockhash, minimum, number, message, signature, made_at_ms
+        order, route, plan, blockhash, minimum, number, message, signature, made_at_ms
     )
-    return Made(result, attempt)
+    return Made(route, attempt)
 
 
 async def _unit_price(
@@ -233,12 +239,16 @@ def _leg(order: Order, route: Route) -> Leg:
 def _no_route(result: NoRoute) -> Failure:
     terminal = result.error_class is ErrorClass.TERMINAL
     code = "no_route" if terminal else program_errors.code_of(result.error_class)
-    return Failure(code, result.reason, terminal, result.candidates)
+    return Failure(code, result.reason, terminal, result.candidates, below_floor=True)
 
 
-def _refused(failure: program_errors.ProgramFailure, route: Route) -> Failure | LatchTaken:
+def _refused(
+    failure: program_errors.ProgramFailure, route: Route, at_floor: bool
+) -> Failure | LatchTaken:
     """The simulation failed: nothing was signed, nothing is stored (rule 8)."""
     if failure.latch_taken:
         return LatchTaken()
     terminal = failure.error_class is ErrorClass.TERMINAL
-    return Failure(failure.code, f"simulation: {failure.reason}", terminal, route.candidates)
+    reason = f"simulation: {failure.reason}"
+    below = at_floor and failure.code in ABOUT_PRICE
+    return Failure(failure.code, reason, terminal, route.candidates, below)

@@ -5,8 +5,9 @@ import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution
+from fairlead.orders import execution, resting
 from fairlead.orders.execution import Failure
+from fairlead.orders.failures import ABOUT_PRICE
 from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction
 from fairlead.solana import program_errors
@@ -216,6 +217,9 @@ async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settl
     if failure.latch_taken:
         await bench.commit(work, execution.latch_taken(order, now_ms, retry, known))
         return True
-    why = Failure(failure.code, failure.reason, failure.error_class is ErrorClass.TERMINAL)
+    terminal = failure.error_class is ErrorClass.TERMINAL
+    at_floor = attempt.minimum_out_atoms == resting.floor_of(order)
+    below = at_floor and failure.code in ABOUT_PRICE
+    why = Failure(failure.code, failure.reason, terminal, below_floor=below)
     await bench.commit(work, execution.round_failed(order, why, now_ms, retry, known))
     return True

@@ -1,0 +1,114 @@
+"""Orders with a limit: what holds at the least, and how they leave their rest and come back to it.
+Pure.
+"""
+
+from collections.abc import Sequence
+
+from fairlead.orders import lifecycle, narration
+from fairlead.orders.model import (
+    NEVER_MS,
+    Attempt,
+    AttemptSettled,
+    AttemptState,
+    Change,
+    Order,
+    OrderStatus,
+)
+from fairlead.orders.model import EventType as E
+from fairlead.routing import Candidate, Route
+from fairlead.solana.fees import base_fee_lamports
+
+
+def floor_of(order: Order) -> int | None:
+    """The least that may reach the user (EXACTLY-ONCE 6): the limit, or else what the first routing
+    fixed; None before that."""
+    limit = order.terms.limit_out_atoms
+    return order.minimum_out_atoms if limit is None else limit
+
+
+def reaching(route: Route, floor_atoms: int | None) -> Route | None:
+    """The route, or the best of those beside it where its own output is below the floor; None if
+    none reaches it.
+
+    Routes are compared net of network costs and the floor speaks of what reaches the account, so
+    that near a tie the best may fall short where the second does not.
+    """
+    for candidate in route.candidates:
+        quote = candidate.quote
+        if quote is None or (floor_atoms is not None and quote.amount_out_atoms < floor_atoms):
+            continue
+        if candidate.pool is route.pool:
+            return route
+        others = tuple([each for each in route.candidates if each is not candidate])
+        reason = f"{candidate.pool.venue.value} reaches the minimum; what nets more does not"
+        return Route(candidate.pool, quote, (candidate, *others), reason)
+    return None
+
+
+def cap_is_spent(order: Order, attempts: Sequence[Attempt]) -> bool:
+    """Whether a further attempt could exceed the fee cap: failures that landed have paid.
+
+    Rounds bound what one firing spends; only firing again and again needs this.
+    """
+    if not order.earlier_rounds:
+        return False
+    paid = sum(a.fee_lamports for a in attempts if a.state is not AttemptState.DEAD)
+    return paid + base_fee_lamports(signatures=1) > order.terms.fee_cap_lamports
+
+
+def fired(order_id: str, sequence: int, now_ms: int) -> Change:
+    """An open order may be claimed from now on. No event: the claim is what is told. Doing it twice
+    does no harm."""
+    return Change(
+        order_id,
+        None,
+        sequence,
+        OrderStatus.OPEN,
+        OrderStatus.OPEN,
+        now_ms,
+        due_at_ms=now_ms,
+        release=True,
+    )
+
+
+def expired(order_id: str, sequence: int, now_ms: int) -> Change:
+    """The end of an open order whose time is over: nothing of it can land."""
+    event = lifecycle.event(OrderStatus.OPEN, E.EXPIRED)
+    return Change(
+        order_id,
+        None,
+        sequence,
+        OrderStatus.OPEN,
+        event.status,
+        now_ms,
+        (event,),
+        release=True,
+        end=True,
+    )
+
+
+def reopened(
+    order: Order,
+    code: str,
+    reason: str,
+    candidates: tuple[Candidate, ...],
+    now_ms: int,
+    settled: tuple[AttemptSettled, ...],
+) -> Change:
+    """Back to rest, since the limit does not hold any more and nothing can land. The next firing
+    starts with all rounds."""
+    told = narration.failed_round(order, code, reason, None, candidates)
+    event = lifecycle.event(order.status, E.REOPENED, told)
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        event.status,
+        now_ms,
+        (event,),
+        settled=settled,
+        due_at_ms=NEVER_MS,
+        earlier_rounds=order.round,
+        release=True,
+    )
