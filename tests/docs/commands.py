@@ -15,9 +15,12 @@ def shell_blocks(page: str) -> list[str]:
 
 def commands_of(block: str) -> Iterator[list[str]]:
     """Words of each command; <placeholders> are words, not redirections."""
-    for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+    joined = re.sub(r"\\\n\s*", " ", block)
+    # Quoted texts may have several lines.
+    for line in re.findall(r"(?:'[^']*'|[^'\n])+", joined):
         words: list[str] = []
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
+        without_redirections = re.sub(r"\d?>+ ?(?:&\d|[\w.-]+)", "", line)
+        lexer = shlex.shlex(without_redirections, posix=True, punctuation_chars="&|;")
         lexer.whitespace_split = True
         for word in lexer:
             if word in _ENDS:

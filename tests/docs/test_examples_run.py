@@ -1,58 +1,31 @@
-"""The examples of the README and of the first steps do what the pages say, typed as they stand
-there."""
+"""The examples of the pages do what the pages say, typed as they stand there."""
 
-import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.commands import shell_blocks
+from tests.docs.examples import PROGRAMS, Example, examples_of
+from tests.docs.matching import check, check_text
+from tests.docs.pages import ROOT, drawn, node, run_program, shell_examples, typed
 from tests.engine.processes import FAST, Api, free_port, running
 
-ROOT = Path(__file__).parents[2]
+# Pages that are typed beside a running `script/server`.
+BESIDE_A_SERVER = ("README.md", "docs/first-order.md", "docs/api.md")
 PORT_OF_THE_PAGES = "3000"
-EXAMPLE_WITHIN_S = 90.0
-# Started by the test itself.
-_STARTS = ("script/server", "script/test")
+DATABASE_OF_THE_PAGES = "postgresql://fairlead:secret@localhost:5432/fairlead"
+REDIS_OF_THE_PAGES = "redis://localhost:6379"
 
 pytestmark = pytest.mark.serial
 
 
-def examples(page: str) -> list[str]:
-    """Shell blocks that talk to a running engine."""
-    blocks = shell_blocks((ROOT / page).read_text("utf-8"))
+def programs() -> list[Example]:
     return [
-        block
-        for block in blocks
-        if not block.startswith(_STARTS) and "DATABASE_URL=" not in block and "<id>" not in block
+        example
+        for page in BESIDE_A_SERVER
+        for example in examples_of(ROOT / page)
+        if example.language in PROGRAMS
     ]
-
-
-def typed(block: str, port: int, home: Path, **variables: str) -> str:
-    """What a block prints when a person with this home types it."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("FAIRLEAD_")}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.replace(PORT_OF_THE_PAGES, str(port))],
-        cwd=ROOT,
-        env={
-            **inherited,
-            "HOME": str(home),
-            "PORT": str(port),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            **variables,
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=EXAMPLE_WITHIN_S,
-    )
-    assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -62,52 +35,73 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield api.wait_ready()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/first-order.md"])
+def is_drawing(example: Example) -> bool:
+    """`--watch` draws on a terminal and prints lines elsewhere."""
+    return "--watch" in example.text and "--json" not in example.text
+
+
+def check_all(examples: list[Example], printed: list[str]) -> None:
+    for example, real in zip(examples, printed, strict=True):
+        if example.printed is not None and not is_drawing(example):
+            try:
+                check(*example.printed, real)
+            except AssertionError as error:
+                raise AssertionError(f"{example.place}: {error}\n{real}") from error
+
+
+@pytest.mark.parametrize("page", BESIDE_A_SERVER)
 def test_every_shell_example_works_as_pasted(page: str, serve: Api, tmp_path: Path) -> None:
-    blocks = examples(page)
-    assert blocks
-    for block in blocks:
-        printed = typed(block, serve.port, tmp_path)
-        for accepted in re.findall(r"\{\"success\".*?\}\}", printed):
-            answer = json.loads(accepted)
-            assert (True, "pending") == (answer["success"], answer["status"])
-        assert block.count("/api/orders/execute") == printed.count('"success":true')
+    examples = shell_examples(examples_of(ROOT / page))
+    beside = [example for example in examples if "DATABASE_URL=" not in example.text]
+    assert beside
+    words = {PORT_OF_THE_PAGES: str(serve.port)}
+    check_all(beside, typed(beside, tmp_path, words, PORT=str(serve.port)))
 
 
-def test_the_python_example_prints_an_order_that_was_filled(serve: Api, tmp_path: Path) -> None:
-    page = (ROOT / "docs/first-order.md").read_text("utf-8")
-    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    file = tmp_path / "first.py"
-    file.write_text(program.replace(PORT_OF_THE_PAGES, str(serve.port)))
-    printed = typed(f"python {file}", serve.port, tmp_path).splitlines()
-    assert "1 pending" == printed[0].strip()
-    assert re.fullmatch(r"[\d.]+ at [\d.]+", printed[-1])
+def test_the_drawing_of_the_readme_is_what_a_terminal_shows(serve: Api, tmp_path: Path) -> None:
+    (example,) = (e for e in examples_of(ROOT / "README.md") if is_drawing(e))
+    assert example.printed is not None
+    shown = drawn(example, tmp_path, PORT=str(serve.port))
+    # It is drawn again and again; the page has the last one.
+    title = example.printed[1].splitlines()[0].partition("  ")[0]
+    check_text(f"{example.printed[1]}\n…", title + shown.rpartition(title)[2])
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda example: example.place)
+def test_every_program_prints_what_the_page_shows(
+    program: Example, serve: Api, tmp_path: Path
+) -> None:
+    if program.language == "js" and node() is None:
+        pytest.skip("no Node 20 or later on this machine")
+    printed = run_program(program, tmp_path, {PORT_OF_THE_PAGES: str(serve.port)})
+    assert program.printed is not None, f"{program.place}: the page does not show what it prints"
+    check_all([program], [printed])
 
 
 def test_several_processes_are_started_as_the_readme_says(
     postgres_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    (block,) = (
-        block
-        for block in shell_blocks((ROOT / "README.md").read_text("utf-8"))
-        if "DATABASE_URL=" in block
+    starts = [e for e in examples_of(ROOT / "README.md") if "DATABASE_URL=" in e.text]
+    assert 1 == len(starts)
+    port = str(free_port())
+    wait = (
+        f"for _ in $(seq 150); do curl -sf http://127.0.0.1:{port}/ready >/dev/null && break;"
+        " sleep 0.2; done\nfairlead order submit SOL USDC 1.5 --watch --json | tail -n 1"
     )
-    block = re.sub(r"DATABASE_URL=\S+", f"DATABASE_URL={postgres_url}", block)
-    block = re.sub(r"REDIS_URL=\S+", f"REDIS_URL={redis_url}", block)
-    port = free_port()
-    # The pages' shell stays open; this one ends what it started.
-    script = f"""trap 'kill $(jobs -p); wait' EXIT
-{block}
-for _ in $(seq 150); do curl -sf http://127.0.0.1:3000/ready >/dev/null && break; sleep 0.2; done
-fairlead order submit SOL USDC 1.5 --watch --json | tail -n 1
-"""
+    then = Example("README.md", 0, "sh", wait, ("json", '{"event":"finalized","…":"…"}'))
+    words = {
+        PORT_OF_THE_PAGES: port,
+        DATABASE_OF_THE_PAGES: postgres_url,
+        REDIS_OF_THE_PAGES: redis_url,
+    }
     printed = typed(
-        script,
-        port,
+        [*starts, then],
         tmp_path,
+        words,
         **FAST,
+        PORT=port,
         FAIRLEAD_NODE_PORT=str(free_port()),
         FAIRLEAD_DATA_DIR=str(tmp_path / "data"),
     )
-    last = json.loads(printed.strip().splitlines()[-1])
-    assert ("finalized", "confirmed") == (last["event"], last["status"])
+    # The processes told before where they are.
+    check_all([then], [printed[1].strip().splitlines()[-1]])
