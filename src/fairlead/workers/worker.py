@@ -1,4 +1,5 @@
 """A worker: claims orders as places come free, keeps its lease, takes over what dead workers left.
+One of all workers watches the resting orders too (`watcher`).
 
 Any number of them run beside each other, in one process or many. Recovery is the normal path: an
 order whose worker died is adopted and driven on from what is stored.
@@ -19,13 +20,14 @@ from fairlead.workers import executor
 from fairlead.workers.hands import Doubts, LentPlace
 from fairlead.workers.places import Place, Places
 from fairlead.workers.settler import Settler
+from fairlead.workers.watcher import Watcher, WatcherSettings
 from fairlead.workers.work import ExecutorSettings, Parts, Work, Workbench
 
 log = structlog.get_logger("fairlead.worker")
 
 _CANCELS = frozenset({E.CANCEL_REQUESTED, E.CANCELLED})
 # After these an order waits for its due time.
-_MADE_TO_WAIT = frozenset({E.ROUND_FAILED, E.TAKEN_OVER, E.REOPENED})
+_MADE_TO_WAIT = frozenset({E.ROUND_FAILED, E.TAKEN_OVER})
 
 ADOPT_BATCH = 256
 """Orders taken over at a time."""
@@ -45,8 +47,20 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     idle_poll_ms: int = 1_000
     # How often to ask about finality.
     settle_poll_ms: int = 400
+    # How often prices are compared with the limits of resting orders.
+    trigger_poll_ms: int = 200
     # How long a graceful stop waits for orders on their way to `confirmed`.
     stop_grace_s: float = 10.0
+
+
+def watcher_settings(settings: WorkerSettings) -> WatcherSettings:
+    """The watcher's pace, which is the worker's wherever there is one."""
+    return WatcherSettings(
+        poll_ms=settings.trigger_poll_ms,
+        follow_ms=settings.idle_poll_ms,
+        take_ms=settings.watch_ms,
+        hold_ms=settings.heartbeat_ms,
+    )
 
 
 class Worker:
@@ -58,6 +72,7 @@ class Worker:
         self.places = Places(settings.concurrency)
         self.bench = Workbench(parts, self.places, settings.execution, lambda: self.owner)
         self.settler = Settler(self.bench, settings.settle_poll_ms, self._land_again)
+        self.watcher = Watcher(self.bench, watcher_settings(settings), lambda: self.owner)
         self.ready = asyncio.Event()
         # Until when others leave its orders alone, as the store last agreed.
         self.lease_until_ms = 0
@@ -97,6 +112,7 @@ class Worker:
                     )
                 ]
                 loops.append(group.create_task(self.settler.run(), name="settle"))
+                loops.append(group.create_task(self.watcher.run(), name="triggers"))
                 self.ready.set()
                 await self._stopping.wait()
                 await self._finish()
@@ -281,6 +297,7 @@ class Worker:
         self.bench.changed.add(order_id)
 
     def _heard(self, signal: Signal) -> None:
+        self.watcher.heard(signal)
         if signal.work:
             self._wake.set()
         if not isinstance(signal, Committed):
