@@ -11,7 +11,12 @@ from tests.docs.pages import ROOT, drawn, node, run_program, shell_examples, typ
 from tests.engine.processes import FAST, Api, free_port, running
 
 # Pages that are typed beside a running `script/server`.
-BESIDE_A_SERVER = ("README.md", "docs/first-order.md", "docs/api.md")
+BESIDE_A_SERVER = (
+    "README.md",
+    "docs/first-order.md",
+    "docs/how-an-order-lives.md",
+    "docs/api.md",
+)
 PORT_OF_THE_PAGES = "3000"
 DATABASE_OF_THE_PAGES = "postgresql://fairlead:secret@localhost:5432/fairlead"
 REDIS_OF_THE_PAGES = "redis://localhost:6379"
@@ -28,16 +33,21 @@ def programs() -> list[Example]:
     ]
 
 
+def is_drawing(example: Example) -> bool:
+    """`--watch` draws on a terminal and prints lines elsewhere."""
+    return "--watch" in example.text and "--json" not in example.text
+
+
+def drawings() -> list[Example]:
+    pages = [example for page in BESIDE_A_SERVER for example in examples_of(ROOT / page)]
+    return [example for example in pages if is_drawing(example)]
+
+
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     api = Api("serve", tmp_path_factory.mktemp("serve"), FAST)
     with running(api):
         yield api.wait_ready()
-
-
-def is_drawing(example: Example) -> bool:
-    """`--watch` draws on a terminal and prints lines elsewhere."""
-    return "--watch" in example.text and "--json" not in example.text
 
 
 def check_all(examples: list[Example], printed: list[str]) -> None:
@@ -58,8 +68,8 @@ def test_every_shell_example_works_as_pasted(page: str, serve: Api, tmp_path: Pa
     check_all(beside, typed(beside, tmp_path, words, PORT=str(serve.port)))
 
 
-def test_the_drawing_of_the_readme_is_what_a_terminal_shows(serve: Api, tmp_path: Path) -> None:
-    (example,) = (e for e in examples_of(ROOT / "README.md") if is_drawing(e))
+@pytest.mark.parametrize("example", drawings(), ids=lambda example: example.place)
+def test_a_drawing_is_what_a_terminal_shows(example: Example, serve: Api, tmp_path: Path) -> None:
     assert example.printed is not None
     shown = drawn(example, tmp_path, PORT=str(serve.port))
     # It is drawn again and again; the page has the last one.
