@@ -79,7 +79,10 @@ class Engine(msgspec.Struct, frozen=True):
     def worker(self) -> Worker:
         """A worker over these parts."""
         parts = Parts(self.store, self.chain, self.pools, self.wallet, self.clock)
-        return Worker(parts, self.bus, worker_settings(self.settings))
+        worker = Worker(parts, self.bus, worker_settings(self.settings))
+        worker.watcher.on_look = self.metrics.looked
+        worker.watcher.on_expired = self.metrics.triggers_expired.inc
+        return worker
 
 
 # --- processes ---
@@ -323,6 +326,7 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
 
 async def _refresh_worker(metrics: Metrics, worker: Worker) -> None:
     metrics.in_hand.set(worker.driving)
+    metrics.resting.set(worker.watcher.resting)
 
 
 async def _refresh(metrics: Metrics, store: Store, clock: SystemClock) -> None:
@@ -488,6 +492,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
         watch_ms=workers.watch_ms,
         idle_poll_ms=workers.store_poll_ms,
         settle_poll_ms=workers.settle_poll_ms,
+        trigger_poll_ms=workers.trigger_poll_ms,
     )
 
 

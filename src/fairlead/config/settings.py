@@ -96,6 +96,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     watch_ms: int
     # How often finality is asked for.
     settle_poll_ms: int
+    # How often prices are compared with the limits of resting orders.
+    trigger_poll_ms: int
 
 
 class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):

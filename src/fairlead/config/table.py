@@ -295,6 +295,14 @@ SETTINGS: tuple[Setting, ...] = (
         "400",
         "How often the chain is asked whether confirmed orders are finalized.",
     ),
+    Setting(
+        "FAIRLEAD_TRIGGER_POLL_MS",
+        "workers.trigger_poll_ms",
+        whole(10, 600_000),
+        "200",
+        "How often the pools of pairs with resting orders are read and compared with their limits,"
+        " and how late an expiry may be noticed. One worker does it for all.",
+    ),
     # ----------------------------------------------------------------------------------- landing
     Setting(
         "FAIRLEAD_LATCH",

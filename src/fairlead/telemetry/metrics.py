@@ -33,7 +33,7 @@ _STAGES = {
     E.FINALIZED: (E.CONFIRMED, "confirmed_to_finalized"),
 }
 _WHOLE = "accept_to_confirmed"
-_ROUND_ENDS = frozenset({E.ROUND_FAILED, E.FAILED})
+_ROUND_ENDS = frozenset({E.ROUND_FAILED, E.FAILED, E.REOPENED})
 # Orders whose stages are being timed; beyond it the timing of all starts over.
 MAX_TIMED_ORDERS = 200_000
 
@@ -74,6 +74,19 @@ class Metrics:
         ).child()
         self.workers = levels("workers_alive", "Workers whose lease is alive").child()
         self.in_hand = levels("orders_in_hand", "Orders this process's workers hold").child()
+        self.resting = levels(
+            "resting_orders", "Orders that wait for their price, in the process that watches them"
+        ).child()
+        self.trigger_candidates = counts(
+            "trigger_candidates", "Resting orders that were compared with a quote of their own size"
+        ).child()
+        self.triggers_fired = counts("triggers_fired", "Resting orders whose limit held").child()
+        self.triggers_expired = counts(
+            "triggers_expired", "Resting orders whose time was over"
+        ).child()
+        self.trigger_seconds = spreads(
+            "trigger_decision_seconds", SECONDS, "Time to find which orders of a pair fire"
+        ).child()
         self.flush_writes = spreads(
             "flush_writes", SIZES, "Writes that one commit of the store took along"
         ).child()
@@ -166,6 +179,12 @@ class Metrics:
         """One commit of the store took so many writes along, and so long."""
         self.flush_writes.observe(writes)
         self.flush_seconds.observe(seconds)
+
+    def looked(self, candidates: int, fired: int, seconds: float) -> None:
+        """The watcher compared a pair's prices with the limits of its resting orders."""
+        self.trigger_candidates.inc(candidates)
+        self.triggers_fired.inc(fired)
+        self.trigger_seconds.observe(seconds)
 
     def _time(self, event: StoredEvent) -> None:
         type, at_ms, order_id = event.type, event.at_ms, event.order_id
