@@ -225,6 +225,21 @@ def quote(
 
 
 @app.command()
+def demo(
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running engine on the paper chain; default: one of its own."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Five orders at once on the paper chain: decisions, statuses, and what came of it. A minute at
+    most."""
+    from fairlead.cli.demo import demonstrate
+
+    outcomes.perform_async(lambda: demonstrate(url, as_json), as_json)
+
+
+@app.command()
 def doctor(url: Url = None, as_json: Json = False) -> None:
     """Check settings, store, bus, chain, clock and API, and say how to mend what is wrong."""
     from fairlead.cli.doctor import examine

@@ -80,7 +80,7 @@ class Life:
         start = None
         before = None
         for update in self.updates:
-            at = _time(update)
+            at = time_of(update)
             start = at if start is None else start
             colour = colour_of(update.status)
             table.add_row(
@@ -160,8 +160,8 @@ def _more(update: Update) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _time(update: Update) -> float:
-    """Seconds; 0 for a time that is none."""
+def time_of(update: Update) -> float:
+    """Seconds since 1970; 0 for a time that is none."""
     try:
         return datetime.fromisoformat(update.timestamp).timestamp()
     except ValueError:

@@ -1,5 +1,6 @@
 """The client of fairlead's HTTP API. Every request may be repeated without risk, and is."""
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:3000"
 MAX_CONNECTIONS = 100
+
+_CHAIN = re.compile(r'^fairlead_build\{[^}]*chain="(\w+)"', re.MULTILINE)
 
 A = TypeVar("A")
 
@@ -204,6 +207,13 @@ class Client:
         if response.status_code not in (200, 503):
             raise error_from(response.status_code, response.content, None, "")
         return _answer(response, _Readiness).checks
+
+    async def chain(self) -> str:
+        """The chain on which the engine's orders execute: paper, or a real one; "" if it does not
+        say."""
+        response = await self._request("GET", "/metrics")
+        found = _CHAIN.search(response.text)
+        return found[1] if found is not None else ""
 
     async def _asked_ready(self) -> httpx.Response:
         try:

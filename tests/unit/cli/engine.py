@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -66,12 +66,14 @@ class Engine:
         self.keys: dict[str, str] = {}
         self.sockets: list[WebSocket] = []
         self.ready = True
+        self.chain = "paper"
         # The query of the last list.
         self.asked: dict[str, str] = {}
 
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/ready", self.is_ready),
+            Route("/metrics", self.metrics),
             Route("/api/orders/execute", self.execute, methods=["POST"]),
             Route("/api/orders", self.list),
             Route("/api/orders/{order_id}", self.show, methods=["GET"]),
@@ -84,6 +86,9 @@ class Engine:
     async def is_ready(self, request: Request) -> Response:
         states = {"store": "ok", "workers": "ok" if self.ready else "no worker is alive"}
         return JSONResponse({"checks": states}, 200 if self.ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(f'fairlead_build{{version="1",chain="{self.chain}"}} 1.0\n')
 
     async def execute(self, request: Request) -> Response:
         body = await request.json()
