@@ -28,7 +28,7 @@ ORDINARY = {
     *("while", "{", "}"),
 }
 # Words of ours in pages that look like settings and are none.
-NOT_SETTINGS = {"FAIRLEAD_"}
+NOT_SETTINGS = {"FAIRLEAD_", "FAIRLEAD_MAX_ROUND"}
 
 
 def commands() -> list[tuple[str, list[str]]]:
