@@ -10,6 +10,7 @@ from fairlead.orders.model import (
     EventType,
     NumberForm,
     Order,
+    OrderStatus,
     OrderTerms,
     SlippageUnit,
     StoredEvent,
@@ -36,6 +37,8 @@ _LASTING = (
 )
 # What a fork takes back.
 _FILL = ("executedPrice", "amountOut", "networkFeeLamports", "slot", "provisional")
+# What an order that rests again has no more: the next firing routes and signs anew.
+_ROUTED = ("quote", "selectedDex", "dex", "venue", "legs", "txSignature", "txHash")
 _FILLING = (EventType.CONFIRMED, EventType.FINALIZED)
 
 
@@ -103,6 +106,11 @@ def _of_events(
         told = decode_exact(event.data)
         if event.type is EventType.DROPPED:
             known.update(dict.fromkeys(_FILL))
+        if event.type is EventType.REOPENED:
+            known.update(dict.fromkeys(_ROUTED))
+        if event.status is not OrderStatus.ROUTING:
+            # Nothing waits for that time any more.
+            known["nextTryAt"] = None
         if event.type in _FILLING:
             known["provisional"] = False
         known.update({name: told[name] for name in _LASTING if name in told})
