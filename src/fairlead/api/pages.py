@@ -5,13 +5,12 @@ Pages are served from this machine only: their policy lets a browser load nothin
 
 import asyncio
 from functools import cache, cached_property
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route, Router
 
 from fairlead import __version__
 from fairlead.api.access import Access, headers_of
@@ -20,6 +19,7 @@ from fairlead.api.dependencies import ApiDependencies
 from fairlead.api.problems import Refusal
 from fairlead.api.queries import query_of
 from fairlead.api.schemas import Alive, Ready
+from fairlead.api.web_files import PAGE, WebFiles
 
 CHECK_TIMEOUT_S = 2.0
 """How long one part may take to answer /ready."""
@@ -30,7 +30,8 @@ _POLICY = (
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = {
-    "content-security-policy": _POLICY.format(styles=""),
+    # Our scripts make elements, never markup from text: the browser holds them to it.
+    "content-security-policy": _POLICY.format(styles="") + "; require-trusted-types-for 'script'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
@@ -72,7 +73,8 @@ class Pages:
     def __init__(self, deps: ApiDependencies, access: Access) -> None:
         self._deps = deps
         self._access = access
-        self.static = StaticFiles(directory=Path(str(files("fairlead.web"))))
+        self._web = WebFiles(PAGE_HEADERS)
+        self.static = Router([Route("/{name}", self.page_file)], redirect_slashes=False)
 
     @cached_property
     def _document(self) -> bytes:
@@ -146,9 +148,16 @@ class Pages:
 
     async def page(self, request: Request) -> Response:
         """GET /."""
-        self._access.check_source(headers_of(request.scope))
-        text = files("fairlead.web").joinpath("index.html").read_text(encoding="utf-8")
-        return HTMLResponse(text, headers=PAGE_HEADERS)
+        return self._web_file(PAGE, request)
+
+    async def page_file(self, request: Request) -> Response:
+        """GET /web/…: what the page loads. No token is asked: it is the page that asks for it."""
+        return self._web_file(request.path_params["name"], request)
+
+    def _web_file(self, name: str, request: Request) -> Response:
+        headers = headers_of(request.scope)
+        self._access.check_source(headers)
+        return self._web.answer(name, headers)
 
 
 async def _answers(ping: object) -> str:
