@@ -65,7 +65,8 @@ def test_every_shell_example_works_as_pasted(page: str, serve: Api, tmp_path: Pa
     beside = [example for example in examples if "DATABASE_URL=" not in example.text]
     assert beside
     words = {PORT_OF_THE_PAGES: str(serve.port)}
-    check_all(beside, typed(beside, tmp_path, words, PORT=str(serve.port)))
+    # FAST: `fairlead demo` starts an engine of its own.
+    check_all(beside, typed(beside, tmp_path, words, **FAST, PORT=str(serve.port)))
 
 
 @pytest.mark.parametrize("example", drawings(), ids=lambda example: example.place)
