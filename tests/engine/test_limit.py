@@ -16,7 +16,13 @@ from tests.engine.processes import FAST, Api, market_order, running
 
 SLOT_MS = 100
 # With this seed SOL rises against USDC for the first 200 slots of a new chain, 14 bps in 4 s.
-RISING = {**FAST, "FAIRLEAD_PAPER_SEED": "42425", "FAIRLEAD_PAPER_SLOT_MS": str(SLOT_MS)}
+RISING = {
+    **FAST,
+    "FAIRLEAD_PAPER_SEED": "42425",
+    "FAIRLEAD_PAPER_SLOT_MS": str(SLOT_MS),
+    # What a kill takes from the chain is proven dead in 5 s.
+    "FAIRLEAD_PAPER_BLOCKHASH_WINDOW": "40",
+}
 HELD_S = 1.0
 """A price that lasts for so long must be seen: the watcher looks five times in it."""
 
@@ -43,7 +49,7 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 def limit_order(price: str, **given: Any) -> dict[str, Any]:
     """Sells 1 SOL at this price or better."""
-    return market_order(type="limit", amountIn="1", limitPrice=price, **given)
+    return market_order(**{"type": "limit", "amountIn": "1", "limitPrice": price, **given})
 
 
 async def price_now(client: httpx.AsyncClient) -> Decimal:
