@@ -36,8 +36,8 @@ MAX_BATCHES = 20
 
 async def until_healthy(*processes: Process) -> None:
     """As `depends_on: condition: service_healthy` waits."""
-    async with asyncio.timeout(READY_WITHIN_S):
-        for process in processes:
+    for process in processes:
+        async with asyncio.timeout(READY_WITHIN_S):
             while not await asyncio.to_thread(containers.is_healthy, process):
                 assert process.running(), process.log()
                 await asyncio.sleep(0.05)
