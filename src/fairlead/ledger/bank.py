@@ -13,7 +13,7 @@ from solders.signature import Signature
 
 from fairlead.ledger.account import EMPTY, AccountState
 from fairlead.ledger.blocks import TransactionError, TransactionRecord
-from fairlead.ledger.execution import Execution, execute
+from fairlead.ledger.execution import Execution
 from fairlead.ledger.failures import Refused
 from fairlead.ledger.message import (
     MalformedTransaction,
@@ -27,6 +27,7 @@ from fairlead.ledger.program import Program
 from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, TOKEN_PROGRAM
 from fairlead.ledger.reading import ReadableChain
 from fairlead.ledger.records import Snapshot
+from fairlead.ledger.straight import StraightRuns
 
 # 34 µs a signature; libsodium (PyNaCl) takes 38 µs and accepts a little more than the cluster does.
 _verify = Signature.verify
@@ -75,7 +76,7 @@ class Bank(ReadableChain):
         self, programs: Mapping[bytes, Program], snapshot: Snapshot, *, keeps_journal: bool = False
     ) -> None:
         super().__init__(snapshot, keeps_journal)
-        self._programs = ProgramTable(programs)
+        self._runs = StraightRuns(ProgramTable(programs))
 
     def send(self, raw: bytes, *, moved: Mapping[bytes, AccountState] | None = None) -> SendOutcome:
         """Execute signed bytes into the open block.
@@ -175,12 +176,12 @@ class Bank(ReadableChain):
         if moved:
             overlay = {key: self._accounts.get(key, EMPTY) for key in message.keys}
             overlay.update((key, moved[key]) for key in message.keys if key in moved)
-            execution = execute(message, overlay, self._programs, self._clock, per_signature)
+            execution = self._runs.execute(message, overlay, self._clock, per_signature)
             if execution.err is not None:
                 before = [self._accounts.get(key, EMPTY) for key in message.keys]
                 after = [execution.after[0], *before[1:]]
                 return msgspec.structs.replace(execution, before=before, after=after)
-        return execute(message, self._accounts, self._programs, self._clock, per_signature)
+        return self._runs.execute(message, self._accounts, self._clock, per_signature)
 
     def _commit(self, signature: bytes, raw: bytes, message: Message, execution: Execution) -> None:
         block = self._open

@@ -59,7 +59,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     after: Sequence[AccountState]
     # Indexes of those that differ.
     changed: Iterable[int]
-    logs: list[str]
+    logs: Sequence[str]
     compute_units: int
     fee_lamports: int
 

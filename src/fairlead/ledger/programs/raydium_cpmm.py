@@ -105,7 +105,8 @@ def _swap(
         is_within_limit = swap.amount_in <= first
     if not is_within_limit:
         raise refusal(EXCEEDED_SLIPPAGE, ErrorClass.STALE)
-    context.log(_event(accounts, swap, fee_in, is_exact_in))
+    withheld = fee_in.fee(swap.amount_in) if fee_in is not None else 0
+    context.log(event_line(accounts[3].key, mint_in.key, mint_out.key, swap, withheld, is_exact_in))
     after = after_swap(data, zero_for_one, swap, context.epoch)
     user_in, user_out = accounts[4], accounts[5]
     transfer_checked(
@@ -252,22 +253,28 @@ def _check_token_owned(account: AccountView) -> None:
         raise anchor_error(3012 if is_missing else 3007)
 
 
-def _event(
-    accounts: Sequence[AccountView], swap: Swap, fee_in: TransferFee | None, is_exact_in: bool
+def event_line(
+    pool: bytes,
+    mint_in: bytes,
+    mint_out: bytes,
+    swap: Swap,
+    transfer_fee_in: int,
+    is_exact_in: bool,
 ) -> str:
+    """The event of a swap as it is logged, before anything is transferred."""
     curve = swap.curve
     event = _EVENT.pack(
         SWAP_EVENT,
-        accounts[3].key,
+        pool,
         swap.reserve_in,
         swap.reserve_out,
         curve.input_atoms,
         curve.output_atoms,
-        fee_in.fee(swap.amount_in) if fee_in is not None else 0,
+        transfer_fee_in,
         curve.output_atoms - swap.amount_out,
         is_exact_in,
-        accounts[10].key,
-        accounts[11].key,
+        mint_in,
+        mint_out,
         curve.trade_fee,
         curve.creator_fee,
         swap.creator_fee_on_input,

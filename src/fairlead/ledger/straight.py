@@ -1,0 +1,225 @@
+"""The short way for the engine's own kind of transaction, when nothing about it is out of order.
+
+    latch · unit limit · unit price · [output account] · [wSOL: open, initialize] · swap · [close]
+
+`execution.execute` is the truth: it runs any message one instruction after another and looks at
+each account after each of them. A transaction of this form that succeeds always does the same, and
+what it does can be read off the accounts at its start: this file checks that it must succeed and
+writes its end, each account once. Wherever a check here fails, nothing has happened yet, and the
+general way decides what is wrong. The tests hold the two against each other
+(`tests/ledger/test_straight.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from struct import error as OutOfRange
+
+from fairlead.amounts import U64_MAX
+from fairlead.ledger.account import EMPTY, SYSTEM_PROGRAM, AccountState
+from fairlead.ledger.execution import Clock, Execution, execute
+from fairlead.ledger.message import MAX_MESSAGES, Message
+from fairlead.ledger.plans import MAX_PLANS, Plan, ProgramTable
+from fairlead.ledger.programs.token_data import (
+    ACCOUNT_SIZE,
+    AMOUNT_OFFSET,
+    INITIALIZED,
+    MINT_SIZE,
+    NATIVE_MINT,
+    STATE_OFFSET,
+    TOKEN_PROGRAM,
+    U64,
+    token_account,
+)
+from fairlead.ledger.straight_form import Form, form_of
+from fairlead.ledger.straight_message import TOKEN_RENT, WALLET_RENT, Prepared, prepared_of
+from fairlead.ledger.straight_swaps import Moved
+from fairlead.venues.venue import ChainTime, VenueError
+
+_GONE = AccountState(0, b"", SYSTEM_PROGRAM)
+# A new wSOL account from its delegate on.
+_NATIVE_REST = token_account(b"", b"", 0, TOKEN_RENT)[8:]
+
+
+class StraightRuns:
+    """Runs messages, straight where it can."""
+
+    def __init__(self, programs: ProgramTable) -> None:
+        self._programs = programs
+        self._forms: dict[Plan, Form | None] = {}
+        # By digest: a message is simulated and then sent.
+        self._prepared: dict[bytes, Prepared | None] = {}
+
+    def execute(
+        self,
+        message: Message,
+        accounts: Mapping[bytes, AccountState],
+        clock: Clock,
+        lamports_per_signature: int,
+    ) -> Execution:
+        """Run the message, or raise `Refused` where no block would hold it."""
+        found = self.straight(message, accounts, clock, lamports_per_signature)
+        if found is not None:
+            return found
+        return execute(message, accounts, self._programs, clock, lamports_per_signature)
+
+    def straight(
+        self,
+        message: Message,
+        accounts: Mapping[bytes, AccountState],
+        clock: Clock,
+        lamports_per_signature: int,
+    ) -> Execution | None:
+        """What the message does, None where the general way has to find out."""
+        try:
+            prepared = self._prepared[message.digest]
+        except KeyError:
+            prepared = self._prepare(message)
+        if prepared is None:
+            return None
+        return _run(prepared, accounts, clock, lamports_per_signature)
+
+    def _prepare(self, message: Message) -> Prepared | None:
+        plan = self._programs.plan(message)
+        prepared = None
+        if plan is not None:
+            if plan not in self._forms:
+                if len(self._forms) >= MAX_PLANS:
+                    self._forms.clear()
+                self._forms[plan] = form_of(message, plan)
+            form = self._forms[plan]
+            if form is not None:
+                prepared = prepared_of(message, form, self._programs)
+        if len(self._prepared) >= MAX_MESSAGES:
+            self._prepared.clear()
+        self._prepared[message.digest] = prepared
+        return prepared
+
+
+def _run(
+    prepared: Prepared,
+    accounts: Mapping[bytes, AccountState],
+    clock: Clock,
+    lamports_per_signature: int,
+) -> Execution | None:
+    """What the message does if it succeeds; None where that is in doubt."""
+    form, keys = prepared.form, prepared.keys
+    find = accounts.get
+    before = [find(key, EMPTY) for key in keys]
+    payer, wrap, made = before[0], form.wrap, form.made
+    fee = lamports_per_signature + prepared.priority_lamports
+    # What the wallet has while the wSOL account is open: its least.
+    left = payer.lamports - fee - prepared.latch_lamports - prepared.wrap_lamports
+    if (
+        left < WALLET_RENT
+        or payer.data
+        or payer.owner != SYSTEM_PROGRAM
+        or before[form.latch] is not EMPTY
+        or (wrap is not None and before[wrap.account] is not EMPTY)
+        or (made is not None and not _is_there(before[made.account], keys[0], keys[made.mint]))
+    ):
+        return None
+    if wrap is not None:
+        before[wrap.account] = _opened(prepared.wrap_lamports, keys[0])
+    after = before.copy()
+    moved = _swap(prepared, before, after, clock)
+    if moved is None:
+        return None
+    if wrap is not None:
+        left += after[wrap.account].lamports
+        before[wrap.account], after[wrap.account] = EMPTY, _GONE
+    after[0] = AccountState(left, b"", SYSTEM_PROGRAM)
+    after[form.latch] = AccountState(prepared.latch_lamports, b"", SYSTEM_PROGRAM)
+    logs = prepared.logs
+    lines = logs.whole
+    if moved.event is not None:
+        lines = (*logs.head, moved.event, *logs.tail)
+    return Execution(None, before, after, form.changed, lines, logs.compute_units, fee)
+
+
+def _swap(
+    prepared: Prepared, before: Sequence[AccountState], after: list[AccountState], clock: Clock
+) -> Moved | None:
+    """Writes what the swap changes to `after`; None where it might fail."""
+    form, keys = prepared.form, prepared.keys
+    source, target = before[form.user_in], before[form.user_out]
+    time = ChainTime(clock.slot, clock.unix_timestamp, clock.epoch)
+    try:
+        moved = prepared.leg.moved(before, source.data[:32], time)
+    except (VenueError, ArithmeticError, OutOfRange):
+        # Refused, or numbers that no pool has: which check comes first, the general way knows.
+        return None
+    if moved is None:
+        return None
+    into, out = moved.into_vault_atoms, moved.out_of_vault_atoms
+    mint_in, mint_out = moved.mint_in, moved.mint_out
+    vault_in, vault_out = before[moved.vault_in], before[moved.vault_out]
+    if (
+        not (into and out)
+        or not (_is_of(source, keys[mint_in]) and _is_of(vault_in, keys[mint_in]))
+        or not (_is_of(vault_out, keys[mint_out]) and _is_of(target, keys[mint_out]))
+        or not (_is_mint(before[mint_in]) and _is_mint(before[mint_out]))
+        or not _may_spend(keys[0], source.data)
+        or not _may_spend(form.swap.authority, vault_out.data)
+    ):
+        return None
+    # Lamports move along where the source says that it is wrapped SOL.
+    sol_in = into if source.data[109] else 0
+    sol_out = out if vault_out.data[109] else 0
+    for index, state, atoms, lamports in (
+        (form.user_in, source, -into, -sol_in),
+        (moved.vault_in, vault_in, into, sol_in),
+        (moved.vault_out, vault_out, -out, -sol_out),
+        (form.user_out, target, out, sol_out),
+    ):
+        found = _with(state, atoms, lamports)
+        if found is None:
+            return None
+        after[index] = found
+    pool = before[prepared.leg.pool]
+    after[prepared.leg.pool] = AccountState(
+        pool.lamports, moved.pool_data, pool.owner, pool.executable
+    )
+    return moved
+
+
+def _opened(lamports: int, owner: bytes) -> AccountState:
+    """A temporary wSOL account just initialized."""
+    data = NATIVE_MINT + owner + U64.pack(lamports - TOKEN_RENT) + _NATIVE_REST
+    return AccountState(lamports, data, TOKEN_PROGRAM)
+
+
+def _is_there(state: AccountState, wallet: bytes, mint: bytes) -> bool:
+    """Whether CreateIdempotent finds the account as it should be."""
+    data = state.data
+    return _is_of(state, mint) and data[32:64] == wallet
+
+
+def _is_of(state: AccountState, mint: bytes) -> bool:
+    """Whether it is a token account of this mint, neither new nor frozen."""
+    data = state.data
+    return (
+        state.owner == TOKEN_PROGRAM
+        and len(data) == ACCOUNT_SIZE
+        and data[STATE_OFFSET] == INITIALIZED
+        and data[:32] == mint
+    )
+
+
+def _is_mint(state: AccountState) -> bool:
+    data = state.data
+    return state.owner == TOKEN_PROGRAM and len(data) == MINT_SIZE and data[45] == 1
+
+
+def _may_spend(owner: bytes, data: bytes) -> bool:
+    """Whether this owner signs for the account, and no delegate might."""
+    return not data[72] and data[32:64] == owner
+
+
+def _with(state: AccountState, atoms: int, lamports: int) -> AccountState | None:
+    """The account with so many atoms and lamports more; None where it cannot hold that."""
+    data = state.data
+    held = U64.unpack_from(data, AMOUNT_OFFSET)[0] + atoms
+    lamports += state.lamports
+    if not 0 <= held <= U64_MAX or (lamports != state.lamports and lamports < TOKEN_RENT):
+        return None
+    data = data[:AMOUNT_OFFSET] + U64.pack(held) + data[AMOUNT_OFFSET + 8 :]
+    return AccountState(lamports, data, state.owner, state.executable)
