@@ -22,7 +22,7 @@ from fairlead.ports import PoolSnapshot
 from fairlead.triggers.offers import Offers
 from fairlead.triggers.sizes import GroupKey, Resting, SizeTree, end_of
 
-MAX_CANDIDATES = 512
+MAX_CANDIDATES = 256
 """Orders that one decision looks at, a few milliseconds' worth. The next one goes on where it
 stopped: it should follow at once."""
 
