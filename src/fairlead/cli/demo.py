@@ -13,7 +13,14 @@ from rich.live import Live
 from fairlead.cli import outcomes
 from fairlead.cli.demo_engine import own_engine
 from fairlead.cli.demo_proof import Proof, count, swaps_on
-from fairlead.cli.demo_scene import SCRIPT, Act, Result, limit_above
+from fairlead.cli.demo_scene import (
+    ABOVE_MARKET_BPS,
+    BELOW_MARKET_BPS,
+    SCRIPT,
+    Act,
+    Result,
+    limit_above,
+)
 from fairlead.cli.demo_view import Stage, line_of, summary_of
 from fairlead.cli.output import console, print_json, settings_with
 from fairlead.client import Client, Update
@@ -44,7 +51,7 @@ class Summary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def demonstrate(url: str | None, as_json: bool) -> int:
-    """0 when every order ended confirmed, each swap once."""
+    """0 when every order ended as it should, and no swap was made twice."""
     began_at = monotonic()
     acts = [Act(number, ask) for number, ask in enumerate(SCRIPT, 1)]
     with _ended_by_sigterm():
@@ -61,7 +68,7 @@ async def demonstrate(url: str | None, as_json: bool) -> int:
         print_json(told)
     else:
         console().print(summary_of(results, proof, seconds))
-    done = confirmed == len(results) and proof.double_executions == 0
+    done = all(act.went_well for act in acts) and proof.double_executions == 0
     return outcomes.DONE if done else outcomes.FAILED
 
 
@@ -72,7 +79,7 @@ async def _on_own_engine(acts: Sequence[Act], as_json: bool) -> Proof:
         async with own_engine(folder, read_environment()) as engine:
             where = f"on an engine and a paper chain of their own, {engine.url}"
             async with Client(engine.url) as client:
-                await _play(client, acts, where, as_json)
+                await _play(client, acts, ABOVE_MARKET_BPS, where, as_json)
         swapped = await asyncio.to_thread(swaps_on, folder)
     return count(_signatures(acts), swapped, "chain")
 
@@ -84,7 +91,8 @@ async def _on_engine(acts: Sequence[Act], url: str, as_json: bool) -> Proof:
         if chain != "paper":
             told = f"{url} executes on {chain or 'a chain it does not name'}; the demonstration"
             raise ConfigError("--url", f"{told} trades, and does so on paper only")
-        await _play(client, acts, f"on the paper chain of {url}", as_json)
+        where = f"on the paper chain of {url}"
+        await _play(client, acts, -BELOW_MARKET_BPS, where, as_json)
     attempts = [a for act in acts if act.order is not None for a in act.order.attempts]
     swapped = {a.tx_signature for a in attempts if a.state == "succeeded"}
     return count(_signatures(acts), swapped, "engine")
@@ -96,9 +104,11 @@ def _signatures(acts: Sequence[Act]) -> dict[str, tuple[str, ...]]:
     return {o.order_id: tuple(a.tx_signature for a in o.attempts) for o in orders}
 
 
-async def _play(client: Client, acts: Sequence[Act], where: str, as_json: bool) -> None:
+async def _play(
+    client: Client, acts: Sequence[Act], above_bps: int, where: str, as_json: bool
+) -> None:
     for act in acts:
-        await _set_limit(client, act)
+        await _set_limit(client, act, above_bps)
     async with _shown(acts, where, as_json) as tell:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FOLLOW_S), asyncio.TaskGroup() as group:
@@ -109,14 +119,14 @@ async def _play(client: Client, acts: Sequence[Act], where: str, as_json: bool) 
             act.order = await client.get(act.order_id)
 
 
-async def _set_limit(client: Client, act: Act) -> None:
-    """A little above what can be had now, so that it rests first."""
+async def _set_limit(client: Client, act: Act, above_bps: int) -> None:
+    """So far above what can be had now."""
     ask = act.ask
-    if ask.above_market_bps is None:
+    if not ask.has_limit:
         return
     quotes = await client.quotes(ask.token_in, ask.token_out, ask.amount_in)
     if quotes.best is not None:
-        act.limit_price = limit_above(quotes.best, ask.amount_in, ask.above_market_bps)
+        act.limit_price = limit_above(quotes.best, ask.amount_in, above_bps)
 
 
 async def _perform(client: Client, act: Act, tell: Tell) -> None:
@@ -155,6 +165,7 @@ async def _rests_no_longer_than(rest_s: float, client: Client, act: Act) -> Asyn
         if act.status == "open":
             # It may fire in this moment: then it is not cancelled but in flight.
             with contextlib.suppress(CannotCancel):
+                act.gave_up = True
                 await client.cancel(order_id)
 
     async def rest_unharmed() -> None:

@@ -18,8 +18,7 @@ class Ask(msgspec.Struct, frozen=True):
     token_in: str
     token_out: str
     amount_in: str
-    # A limit order, so far above what the best venue gives now; None: a market order.
-    above_market_bps: int | None = None
+    has_limit: bool = False
 
 
 SCRIPT = (
@@ -27,8 +26,13 @@ SCRIPT = (
     Ask("USDC", "SOL", "250"),
     Ask("SOL", "BONK", "2"),
     Ask("USDC", "JUP", "100"),
-    Ask("SOL", "USDC", "10", above_market_bps=5),
+    Ask("SOL", "USDC", "10", has_limit=True),
 )
+
+ABOVE_MARKET_BPS = 5
+"""Where our own market rises: the order rests for some seconds, then it fires."""
+BELOW_MARKET_BPS = 3
+"""Of a market of which nothing is known: it fires at the next look, unless the price just fell."""
 
 
 class Result(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,6 +83,8 @@ class Act:
         self.began_at: float | None = None
         # Why the engine did not take it.
         self.refusal: str | None = None
+        # It rested too long for a demonstration, and was cancelled.
+        self.gave_up = False
         # The order as last read.
         self.order: Order | None = None
 
@@ -136,6 +142,16 @@ class Act:
         at = self.seconds_of("confirmed")
         return None if at is None else at - (self.rested_s or 0.0)
 
+    @property
+    def went_well(self) -> bool:
+        """Filled; or cancelled by us, since the market did not come."""
+        return self.status == "confirmed" or (self.gave_up and self.status == "cancelled")
+
+    def _reason(self) -> str | None:
+        if self.gave_up and self.status == "cancelled":
+            return "its price did not come"
+        return self.refusal or (self.updates[-1].reason if self.updates else None)
+
     def result(self) -> Result:
         filled = next((u for u in reversed(self.updates) if u.executed_price), None)
         routed = self.routed
@@ -160,7 +176,7 @@ class Act:
             confirmed_seconds=_rounded(self.confirmed_s),
             tx_signature=None if signed is None else signed.tx_signature,
             retry_count=rounds[-1] if rounds else 0,
-            reason=self.refusal or (self.updates[-1].reason if self.updates else None),
+            reason=self._reason(),
         )
 
 

@@ -13,7 +13,7 @@ from fairlead.chain.paper import FIRST_SLOT
 from fairlead.cli import demo_engine
 from fairlead.cli.demo_engine import RISING_SEED, environment, own_engine
 from fairlead.cli.demo_proof import count
-from fairlead.cli.demo_scene import SCRIPT, Act, Ask, better_by_bps, limit_above
+from fairlead.cli.demo_scene import ABOVE_MARKET_BPS, SCRIPT, Act, Ask, better_by_bps, limit_above
 from fairlead.cli.demo_view import Stage, line_of, short
 from fairlead.client import Quote, Update
 from fairlead.config import load_settings
@@ -59,8 +59,8 @@ def test_the_market_of_the_own_engine_reaches_the_limit_in_time() -> None:
         at = FIRST_SLOT + slot
         return price_shift(RISING_SEED, SOL, at) + abs(spread(RISING_SEED, "SOL/USDC", at)) // 2
 
-    (above_bps,) = [ask.above_market_bps for ask in SCRIPT if ask.above_market_bps]
-    needed = (above_bps + 6) * 100
+    assert [("SOL", "USDC")] == [(a.token_in, a.token_out) for a in SCRIPT if a.has_limit]
+    needed = (ABOVE_MARKET_BPS + 6) * 100
     for slot in range(2, 100):
         assert any(best(slot + later) - best(slot) >= needed for later in range(33)), slot
 
@@ -82,7 +82,7 @@ def test_the_gain_is_that_over_the_next_pool_net_of_fees(
 
 def test_a_limit_order_tells_its_rest_apart_from_its_execution() -> None:
     act = played(
-        Ask("SOL", "USDC", "10", above_market_bps=5),
+        Ask("SOL", "USDC", "10", has_limit=True),
         told(0, "pending", "accepted"),
         told(0, "open", "rested"),
         told(9, "routing", "claimed", retry_count=0),
@@ -93,6 +93,16 @@ def test_a_limit_order_tells_its_rest_apart_from_its_execution() -> None:
     result = act.result()
     assert ("limit", 9.0, 3.0) == (result.type, result.rested_seconds, result.confirmed_seconds)
     assert act.is_over
+
+
+def test_an_order_that_was_cancelled_since_its_price_did_not_come_is_no_failure() -> None:
+    act = played(Ask("SOL", "USDC", "1", has_limit=True), told(30, "cancelled", "cancelled"))
+    cancelled_by_whom = []
+    for by_us in (False, True):
+        act.gave_up = by_us
+        cancelled_by_whom.append(act.went_well)
+    assert [False, True] == cancelled_by_whom
+    assert "its price did not come" == act.result().reason
 
 
 def test_swaps_beyond_one_of_each_order_are_counted_and_so_are_those_of_none() -> None:
