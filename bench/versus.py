@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -91,6 +92,7 @@ def bounded(stage: Coroutine[Any, Any, T]) -> T:
 def measure(side: Side, size: Size) -> Figures:
     """One side's part of a round. An order that is not accepted or not confirmed ends everything:
     figures of different work have no ratio."""
+    others_load = os.getloadavg()[0]
     with side.accepting() as running:
         load = bounded(accept.measure(running.port, size.accept_orders, size.clients))
         expect(side, "accepted", size.accept_orders, load.statuses.get(202, 0))
@@ -109,7 +111,9 @@ def measure(side: Side, size: Size) -> Figures:
         "burst_orders_per_second": round(seen.confirmed / (seen.last_at - rush.began_at), 1),
         "steady_p50_ms": paced["post_to_confirmed_ms"]["p50"],
         "steady_p99_ms": paced["post_to_confirmed_ms"]["p99"],
+        # How far to trust these: the client's own lateness, and how busy others kept the machine.
         "client_late_p99_ms": paced["client_late_ms"]["p99"],
+        "load_average_before": round(others_load, 2),
     }
 
 
