@@ -6,12 +6,11 @@ be signed only
 when this one is proven dead or finalized with an error (rule 17 a, b).
 """
 
-from collections.abc import Collection
-
 import msgspec
 
 from fairlead.orders.model import Attempt, AttemptState
-from fairlead.ports import EpochInfo, SignatureStatus
+from fairlead.ports import SignatureStatus
+from fairlead.solana.proof import Settled, death_height
 
 
 class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
@@ -29,11 +28,6 @@ class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
     prove_ms: int = 2_000
     # Say "still proving" when nothing was learnt for so long (rule 18).
     tell_unknown_after_ms: int = 120_000
-
-
-def death_height(attempt: Attempt, max_blockhash_window: int) -> int:
-    """The finalized height from which on no block can hold the attempt any more (rule 13)."""
-    return attempt.blockhash_height + max_blockhash_window + 1
 
 
 class Progress(msgspec.Struct, gc=False):
@@ -99,14 +93,6 @@ class Confirmed(msgspec.Struct, frozen=True):
     slot: int
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """Nothing can change any more: errored at finalized, or proven dead."""
-
-    state: AttemptState
-    slot: int | None = None
-    error: str | None = None
-
-
 class Wait(msgspec.Struct, frozen=True):
     """Nothing to do for so long, unless the chain says something."""
 
@@ -142,58 +128,3 @@ def next_step(attempt: Attempt, known: Progress, now_ms: int, policy: LandingPol
 
 def _due(last_ms: int | None, every_ms: int, now_ms: int) -> bool:
     return last_ms is None or now_ms - last_ms >= every_ms
-
-
-class DeathEvidence(msgspec.Struct, frozen=True):
-    """Answers of one endpoint, asked for in this order. Later fields stay None where they were
-    not needed."""
-
-    before: EpochInfo
-    # Rule 14: the latch at `finalized`, minContextSlot = before.slot. None: not asked or no latch.
-    latch_present: bool | None = None
-    # Rule 10: the successful transactions that name a latch that is present.
-    latch_takers: tuple[str, ...] = ()
-    # Rule 15: with searchTransactionHistory, asked after `before`.
-    status: SignatureStatus | None = None
-    status_asked: bool = False
-    after: EpochInfo | None = None
-    first_available_block: int | None = None
-
-
-def judge(
-    attempt: Attempt,
-    evidence: DeathEvidence,
-    max_blockhash_window: int,
-    own: Collection[str] = (),
-) -> Settled | None:
-    """DEAD when proven, ERRORED when found so at finalized, None while nothing is proven.
-
-    `own`: the signatures of all attempts of the order.
-    """
-    if evidence.before.block_height < death_height(attempt, max_blockhash_window):
-        return None
-    if evidence.latch_present is False:
-        # Rule 14: finalized beyond the death height and no latch: nothing of this order ever won.
-        return Settled(AttemptState.DEAD)
-    status = evidence.status
-    if status is not None:
-        if status.error is not None and status.commitment == "finalized":
-            return Settled(AttemptState.ERRORED, status.slot, status.error)
-        return None
-    if (
-        not evidence.status_asked
-        or evidence.after is None
-        or evidence.first_available_block is None
-    ):
-        return None
-    if evidence.latch_present:
-        # Somebody won. "Never heard of" this attempt contradicts that, unless a stranger is named.
-        takers = set(evidence.latch_takers)
-        if not takers or takers & {attempt.signature, *own}:
-            return None
-    # Rule 15: height before status, an endpoint that did not go back, and a history that reaches
-    # far enough.
-    history_reaches = evidence.first_available_block <= attempt.blockhash_slot
-    if evidence.after.slot >= evidence.before.slot and history_reaches:
-        return Settled(AttemptState.DEAD)
-    return None

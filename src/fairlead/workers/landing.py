@@ -2,7 +2,6 @@
 back."""
 
 import structlog
-from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
 from fairlead.orders import execution, resting
@@ -15,18 +14,16 @@ from fairlead.solana.fill import FillMismatch, fill_of
 from fairlead.solana.landing import (
     Ask,
     Confirmed,
-    DeathEvidence,
     LandingPolicy,
     Progress,
     Prove,
     Send,
-    Settled,
     Wait,
-    death_height,
-    judge,
     next_step,
 )
+from fairlead.solana.proof import Settled
 from fairlead.venues.venue import ErrorClass
+from fairlead.workers.proving import prove
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.landing")
@@ -125,39 +122,8 @@ async def _perform(
                 progress.learn(attempt, now_ms, window, status, confirmed_height=height)
         case Prove():
             progress.last_proof_ms = now_ms
-            return await _prove(chain, attempt, progress, own, now_ms, window)
+            return await prove(chain, attempt, progress, own, now_ms, window)
     return None
-
-
-async def _prove(
-    chain: Chain,
-    attempt: Attempt,
-    progress: Progress,
-    own: tuple[str, ...],
-    now_ms: int,
-    window: int,
-) -> Settled | None:
-    """Gather evidence in the order of rules 14 and 15; stop as soon as it is judged."""
-    before = await chain.epoch_info("finalized")
-    progress.learn(attempt, now_ms, window, progress.status, finalized_height=before.block_height)
-    if before.block_height < death_height(attempt, window):
-        return None
-    latch_present: bool | None = None
-    takers: tuple[str, ...] = ()
-    if attempt.latch_address is not None:
-        latch = Pubkey.from_string(attempt.latch_address)
-        read = await chain.accounts((latch,), "finalized", min_context_slot=before.slot)
-        latch_present = latch in read.accounts
-        if not latch_present:
-            return judge(attempt, DeathEvidence(before, latch_present=False), window)
-        found = await chain.signatures_for_address(latch)
-        takers = tuple([each.signature for each in found if each.error is None])
-    (status,) = await chain.signature_statuses((attempt.signature,), search_history=True)
-    progress.learn(attempt, now_ms, window, status)
-    after = await chain.epoch_info("finalized")
-    first = await chain.first_available_block()
-    evidence = DeathEvidence(before, latch_present, takers, status, True, after, first)
-    return judge(attempt, evidence, window, own)
 
 
 async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) -> bool:
