@@ -28,7 +28,7 @@ from fairlead.clock import SystemClock
 from fairlead.config import read_environment
 from fairlead.errors import CannotCancel, ConfigError, Rejected, Transient
 
-FOLLOW_S = 50.0
+FOLLOW_S = 45.0
 """How long the orders are followed; with the start and the end of an engine it is a minute."""
 REST_S = 30.0
 """How long an order may rest; then it is cancelled, and the summary says so."""

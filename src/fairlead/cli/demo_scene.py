@@ -31,7 +31,7 @@ SCRIPT = (
 
 ABOVE_MARKET_BPS = 5
 """Where our own market rises: the order rests for some seconds, then it fires."""
-BELOW_MARKET_BPS = 3
+BELOW_MARKET_BPS = 10
 """Of a market of which nothing is known: it fires at the next look, unless the price just fell."""
 
 
