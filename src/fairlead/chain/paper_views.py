@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from struct import Struct as Layout
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -11,7 +10,8 @@ from fairlead.chain.rpc_answers import CLOCK_SYSVAR, clock_bytes
 from fairlead.ledger.account import AccountState
 from fairlead.ledger.bank import Bank
 from fairlead.ledger.blocks import Commitment, TransactionRecord
-from fairlead.ledger.message import parse_transaction
+from fairlead.ledger.message import keys_in
+from fairlead.ledger.programs.token_data import amount_of
 from fairlead.ports import AccountsAtSlot, LandedTransaction, TokenBalance
 from fairlead.venues.venue import Account, ChainTime
 
@@ -21,8 +21,6 @@ MAX_ACCOUNTS_KEPT = 65_536
 MAX_KEYS_KEPT = 4_096
 """Keys remembered in base58, 0.3 KB each: most come again in the next transaction."""
 
-# Mint, owner and amount of a token account.
-_TOKEN_HEAD = Layout("<32s32sQ")
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 _CLOCK_LAMPORTS = 1_169_280
 _encode = msgspec.json.Encoder().encode
@@ -77,9 +75,7 @@ def landed_transaction(
     record: TransactionRecord, signature: str, block_time_s: int | None
 ) -> LandedTransaction:
     """What `getTransaction` tells of the transaction with this signature."""
-    keys = tuple([base58_of(key) for key in parse_transaction(record.raw).message.keys])
-    before = record.pre_tokens
-    after = record.post_tokens
+    keys = tuple(map(base58_of, keys_in(record.raw)))
     return LandedTransaction(
         signature,
         record.slot,
@@ -89,8 +85,8 @@ def landed_transaction(
         keys,
         record.pre_lamports,
         record.post_lamports,
-        tuple([_token_balance(keys[index], data) for index, data in before]),
-        tuple([_token_balance(keys[index], data) for index, data in after]),
+        tuple([_token_balance(keys[index], data) for index, data in record.pre_tokens]),
+        tuple([_token_balance(keys[index], data) for index, data in record.post_tokens]),
         record.logs,
         record.compute_units,
         record.raw,
@@ -104,5 +100,10 @@ def base58_of(key: bytes) -> str:
 
 
 def _token_balance(account: str, data: bytes) -> TokenBalance:
-    mint, owner, atoms = _TOKEN_HEAD.unpack_from(data)
-    return TokenBalance(account, base58_of(mint), base58_of(owner), atoms)
+    return TokenBalance(account, *_mint_and_owner(data[:64]), amount_of(data))
+
+
+@functools.lru_cache(maxsize=MAX_KEYS_KEPT)
+def _mint_and_owner(head: bytes) -> tuple[str, str]:
+    """What a token account begins with; swaps change what follows it."""
+    return str(Pubkey.from_bytes(head[:32])), str(Pubkey.from_bytes(head[32:]))

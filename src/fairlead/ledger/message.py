@@ -30,6 +30,9 @@ MAX_SHAPES = 1_024
 MAX_SHAPES_ALIKE = 8
 """Shapes of one size and header that are tried on a message before it is read the long way."""
 
+MAX_KEYS = 256
+"""More than an index of one byte reaches."""
+
 MAX_MESSAGES = 512
 """Messages remembered, about 3 KB each. Enough for those that were simulated and are about to be
 sent, or were sent and are about to be read."""
@@ -157,6 +160,20 @@ def parse_message(raw: bytes) -> Message:
         return _parse_message(raw)
     except IndexError:
         raise MalformedTransaction("message ends too early") from None
+
+
+def keys_in(raw: bytes) -> tuple[bytes, ...]:
+    """The account keys of bytes that are known to be a transaction: a fifth of reading it."""
+    signatures, at = _compact_u16(raw, 0)
+    at += signatures * SIGNATURE_BYTES
+    # After the version, if there is one, and the header.
+    count, at = _compact_u16(raw, at + 4 if raw[at] & VERSION_0 else at + 3)
+    return _keys_layout(count).unpack_from(raw, at)
+
+
+@functools.lru_cache(maxsize=MAX_KEYS)
+def _keys_layout(count: int) -> Layout:
+    return Layout(f"{KEY_BYTES}s" * count)
 
 
 def _message(

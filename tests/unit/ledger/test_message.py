@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
-from fairlead.ledger.message import MalformedTransaction, parse_transaction
+from fairlead.ledger.message import MalformedTransaction, keys_in, parse_transaction
 from tests.ledger.random_transactions import RandomTransactions
 from tests.ledger.wire import ALICE, ALICE_KEY, BOB, BOB_KEY, signed, transfer
 
@@ -32,6 +32,13 @@ def test_every_field_is_what_solders_reads(seed):
         if isinstance(message, MessageV0):
             # Without the demotion of invoked programs, which the runtime does.
             assert message.is_maybe_writable(index) <= ours.message.is_writable(index)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_keys_are_found_without_reading_the_rest(seed):
+    raw = RandomTransactions(seed).transaction(bytes(range(32)))
+    assert parse_transaction(raw).message.keys == keys_in(raw)
 
 
 @pytest.mark.parametrize("seed", range(3))
