@@ -15,11 +15,13 @@ import pytest
 
 from fairlead.ledger.blocks import LedgerParams
 from fairlead.ledger.faults import FaultRates, PaperProfile
+from fairlead.ledger.tokens import TOKENS
 from fairlead.orders.model import Change
 from fairlead.orders.retry import RetryPolicy
 from fairlead.solana.landing import LandingPolicy
 from fairlead.workers.work import ExecutorSettings
 from fairlead.workers.worker import WorkerSettings
+from tests.workers.market import check_floors, move
 from tests.workers.scenario import live
 from tests.workers.strangers import latch_of, pay
 from tests.workers.world import Process, Sent, World
@@ -31,6 +33,7 @@ TROUBLE_S = 40.0
 """How long things go wrong; from then on everything works, and every order must end."""
 
 PAIRS = (("SOL", "USDC"), ("USDC", "SOL"), ("JUP", "USDC"), ("SOL", "BONK"), ("WIF", "SOL"))
+PRICES = {token.symbol: token.price_nanos for token in TOKENS}
 WALLETS = (None, "9" * 43, "8" * 43)
 
 
@@ -109,7 +112,7 @@ class Trouble:
             self.begin_process()
         mishaps: list[Callable[[], object]] = [
             self._crash, self._stop, self._hang, self._outage, self._lag, self._fork, self._clock,
-            self._stranger, self._declare_dead, self.begin_process,
+            self._stranger, self._declare_dead, self._market, self._market, self.begin_process,
         ]  # fmt: skip
         while not self.is_over:
             await asyncio.sleep(self.dice.expovariate(0.25))
@@ -174,6 +177,10 @@ class Trouble:
     def _clock(self) -> None:
         self.world.clock.wall_ms += self.dice.choice((-3_000, 500, 3_000))
 
+    def _market(self) -> None:
+        base, quote = self.dice.choice((("SOL", "USDC"), ("JUP", "USDC"), ("WIF", "SOL")))
+        move(self.world, self.dice.uniform(0.94, 1.06), base, quote)
+
     async def _stranger(self) -> None:
         order = await self.world.order(self.dice.choice(self.world.orders))
         generation = order.latch_generation + self.dice.randrange(2)
@@ -195,6 +202,12 @@ async def soak(world: World, dice: random.Random, settings: WorkerSettings) -> N
         if dice.random() < 0.15:
             expires_at_ms = world.clock.now_ms() + dice.randrange(1, 20_000)
         token_in, token_out = dice.choice(PAIRS)
+        limit: dict[str, str] = {}
+        if dice.random() < 0.3:
+            price = PRICES[token_in] / PRICES[token_out] * dice.uniform(0.96, 1.04)
+            limit = {"type": "limit", "limit_price": f"{price:.12f}"}
+            # Whatever prices do, it ends.
+            expires_at_ms = world.clock.now_ms() + dice.randrange(1, 60_000)
         order_id = await world.submit(
             token_in,
             token_out,
@@ -203,11 +216,15 @@ async def soak(world: World, dice: random.Random, settings: WorkerSettings) -> N
             through=dice.choice([None, *trouble.processes]),
             priority=dice.choice((0, 0, 0, 5, 9)),
             expires_at_ms=expires_at_ms,
+            slippage_bps=dice.choice((None, None, 5_000)),
+            **limit,
         )
         if dice.random() < 0.2:
             cancelling.append(asyncio.ensure_future(_cancel(world, order_id, dice.random() * 15)))
     await troubling
     await asyncio.gather(*cancelling)
+    await world.ends(*world.orders)
+    await check_floors(world)
 
 
 async def _cancel(world: World, order_id: str, after_s: float) -> None:
