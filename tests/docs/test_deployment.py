@@ -17,9 +17,11 @@ from websockets import Origin
 from websockets.sync.client import connect
 
 from fairlead.telemetry import Metrics
+from tests import servers
 from tests.docs.examples import examples_of
 from tests.docs.matching import check
 from tests.docs.pages import ROOT, environment, shell_examples, typed
+from tests.engine.ledger import landed_swaps
 from tests.engine.processes import FAST, Api, Process, free_port, market_order, running
 
 PAGE = ROOT / "docs" / "deployment.md"
@@ -60,19 +62,52 @@ def test_everything_works_as_typed(postgres_url: str, redis_url: str, tmp_path: 
 
 
 @pytest.mark.serial
-def test_after_a_restore_the_page_ends_every_order_before_a_worker_starts(
-    postgres_url: str, tmp_path: Path
-) -> None:
+def test_a_restore_as_the_page_says_fills_no_order_again(postgres_url: str, tmp_path: Path) -> None:
     (restore,) = (e for e in examples_of(PAGE) if e.text.startswith(RESTORE))
-    variables = {**FAST, "DATABASE_URL": postgres_url, "FAIRLEAD_NODE_PORT": str(free_port())}
-    node, api = Process("node", tmp_path, variables), Api("api", tmp_path, variables)
-    with running(node, api):
-        wait_for(f"{api.url}/health")
-        for number in range(3):
-            httpx.post(f"{api.url}/api/orders/execute", json=market_order(number))
-        typed([restore], tmp_path, {}, FAIRLEAD_URL=api.url)
+    node_port = {"FAIRLEAD_NODE_PORT": str(free_port())}
+    backup_url = f"{postgres_url}_backup"
+    now, backup = ({**FAST, **node_port, "DATABASE_URL": url} for url in (postgres_url, backup_url))
+    with running(Process("node", tmp_path, now)):
+        api = Api("api", tmp_path, now)
+        with running(api):
+            wait_for(f"{api.url}/health")
+            for number in range(3):
+                httpx.post(f"{api.url}/api/orders/execute", json=market_order(number))
+        servers.run_sql(
+            servers.url_of_database(postgres_url, "postgres"),
+            f"CREATE DATABASE {name_of(backup_url)} TEMPLATE {name_of(postgres_url)}",
+        )
+        try:
+            # Time goes on after the backup.
+            with running(api, Process("worker", tmp_path, now)):
+                wait_for(f"{api.url}/health")
+                wait_for_counts(api, completed=3)
+            # And what was restored begins with the past.
+            restored = Api("api", tmp_path, backup)
+            with running(restored):
+                wait_for(f"{restored.url}/health")
+                wait_for_counts(restored, waiting=3)
+                typed([restore], tmp_path, {}, FAIRLEAD_URL=restored.url)
+                with running(Process("worker", tmp_path, backup)):
+                    wait_for_counts(restored, cancelled=3)
+        finally:
+            servers.run_sql(postgres_url, f"DROP DATABASE {name_of(backup_url)} WITH (FORCE)")
+    assert 3 == sum(error is None for _, error in landed_swaps(tmp_path))
+
+
+def name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def wait_for_counts(api: Api, **wanted: int) -> None:
+    deadline = time.monotonic() + 60
+    counts: dict[str, int] = {}
+    while time.monotonic() < deadline:
         counts = httpx.get(f"{api.url}/api/orders").json()
-        assert (3, 3, 0) == (counts["total"], counts["cancelled"], counts["waiting"])
+        if wanted == {name: counts[name] for name in wanted}:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{wanted} was never so: {counts}")
 
 
 def test_every_metric_of_the_page_is_told() -> None:
