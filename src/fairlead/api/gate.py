@@ -66,7 +66,8 @@ class Gate:
             raise Overloaded(self.waiting, RETRY_AFTER_S)
 
     async def check_resting(self) -> None:
-        """A refusal when no further order may rest. Counted only while such orders come."""
+        """A refusal when no further order may rest. Counted only while such orders come, and so the
+        bound may be passed by what comes during a count."""
         age_s = self._clock.monotonic() - self._counted_at
         is_full = self.resting >= self._max_resting
         if age_s >= (LOOK_AGAIN_S if is_full else self._poll_s):
@@ -74,7 +75,7 @@ class Gate:
         if self.resting >= self._max_resting:
             raise Refusal(
                 "too_many_resting",
-                f"{self.resting} orders rest already; cancel some, or try again later",
+                f"at most {self._max_resting} orders may rest; cancel some, or try again later",
                 {"retry-after": str(RETRY_RESTING_AFTER_S)},
             )
 
