@@ -89,5 +89,8 @@ def desk(request: pytest.FixtureRequest, context: BrowserContext, engine: Api) -
     PICTURES.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     desk.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    # pytest shows these beside a failure only.
+    print(f"orders: {desk.cards.all_inner_texts()}\nrequests that failed: {desk.network_failures}")
+    print(f"the engine's log:\n{engine.log()}")
     assert [] == desk.failures
     assert set() == desk.strangers
