@@ -1,7 +1,7 @@
 """A real browser on a real `fairlead serve`: one of each per test module, a fresh profile per test.
 
 The browser is the one installed here (`TEST_CHROMIUM`, else the first Chromium or Chrome on PATH);
-without one the tests are skipped and say so. What each test last saw is kept as a picture in
+without one the tests are skipped and say so, in CI they fail. What each test last saw is kept as a picture in
 `test-output/browser/`, which git ignores.
 """
 
@@ -39,6 +39,8 @@ SEEN_WITHIN_MS = 20_000
 def browser() -> Iterator[Browser]:
     path = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: what the README promises of the page is never skipped in CI")
         pytest.skip("needs Chromium or Chrome: install one, or name it in TEST_CHROMIUM")
     expect.set_options(timeout=SEEN_WITHIN_MS)
     with sync_playwright() as playwright:
