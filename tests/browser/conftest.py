@@ -1,8 +1,8 @@
 """A real browser on a real `fairlead serve`: one of each per test module, a fresh profile per test.
 
 The browser is the one installed here (`TEST_CHROMIUM`, else the first Chromium or Chrome on PATH);
-without one the tests are skipped and say so, in CI they fail. What each test last saw is kept as a picture in
-`test-output/browser/`, which git ignores.
+without one the tests are skipped and say so; in CI they fail. What each test last saw is kept as a
+picture in `test-output/browser/`, which git ignores.
 """
 
 import contextlib
