@@ -133,6 +133,31 @@ async def test_a_slippage_larger_than_the_way_to_the_limit_does_not_undercut_it(
         )
 
 
+async def test_swaps_that_the_market_moves_against_do_not_fill_below_the_limit(
+    tmp_path: Path, store_variables: dict[str, str]
+) -> None:
+    """Half of the swaps meet a market a fifth lower than quoted, and each order would take half of
+    its quote: only its limit keeps it from that."""
+    moved = {
+        "FAIRLEAD_PAPER_RAYDIUM_FAULTS": "slippage_moved:50",
+        "FAIRLEAD_PAPER_METEORA_FAULTS": "slippage_moved:50",
+    }
+    serve = Api("serve", tmp_path, {**RISING, **moved, **store_variables})
+    with running(serve):
+        await asyncio.to_thread(serve.wait_ready)
+        async with serve.client() as client:
+            ids = await ladder(client, [-20] * 20, slippageBps=5_000)
+            settled = await books.until_settled(client, ids)
+            histories = [await books.events(client, order_id) for order_id in ids]
+    for order, history in zip(settled.values(), histories, strict=True):
+        check_fill(order)
+        books.check_history(history)
+    assert {"confirmed"} == {order["status"] for order in settled.values()}
+    # Whom the market refused, the program did, at the limit: they rested again.
+    assert any(event["event"] == "reopened" for history in histories for event in history)
+    check_swaps(serve.folder, list(settled.values()))
+
+
 async def test_under_a_moving_market_each_limit_that_is_reached_is_filled_and_no_other(
     api: Api, client: httpx.AsyncClient
 ) -> None:
