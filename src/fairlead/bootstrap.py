@@ -453,6 +453,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         on_loopback=api.on_loopback,
         rules=IntakeRules(orders.default_slippage_bps, orders.fee_cap_lamports),
         max_waiting=api.max_waiting_orders,
+        max_resting=api.max_resting_orders,
         max_sockets=api.max_sockets,
         max_socket_frames=api.max_socket_frames,
         poll_s=settings.workers.store_poll_ms / 1000,

@@ -58,6 +58,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     max_waiting_orders: int
+    max_resting_orders: int
     max_sockets: int
     # Frames that may wait for one slow reader before it is closed.
     max_socket_frames: int

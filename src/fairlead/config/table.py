@@ -165,6 +165,14 @@ SETTINGS: tuple[Setting, ...] = (
         "With this many orders waiting, new ones are answered 503. Resting orders do not count.",
     ),
     Setting(
+        "FAIRLEAD_MAX_RESTING_ORDERS",
+        "api.max_resting_orders",
+        whole(1, 100_000_000),
+        "1_000_000",
+        "With this many orders at rest until a price is reached, new ones of that kind are answered"
+        " 503.",
+    ),
+    Setting(
         "FAIRLEAD_MAX_SOCKETS",
         "api.max_sockets",
         whole(1, 1_000_000),
