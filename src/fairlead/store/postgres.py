@@ -22,6 +22,7 @@ from fairlead.store.postgres_reader import PostgresReads
 from fairlead.store.postgres_schema import check_schema, migrate_schema, schema_version
 from fairlead.store.postgres_session import WorkerSession
 from fairlead.store.postgres_writer import PostgresFlush
+from fairlead.store.principals import Principals
 from fairlead.store.url import PostgresAddress
 from fairlead.store.writes import Lease, QueuedWrites, Release
 
@@ -48,6 +49,7 @@ class PostgresStore(QueuedWrites, PostgresReads):
         self._shard = clock.random_bytes(1)[0] % SHARDS
         self._connections = PostgresConnections(address, clock)
         self._queries = load_queries("postgres_queries")
+        self._principals = Principals()
         self._session = WorkerSession(address.session_dsn, clock, self._queries)
 
     # --- opening and closing
@@ -88,11 +90,14 @@ class PostgresStore(QueuedWrites, PostgresReads):
     # --- writing
 
     async def _flush(self, writes: Sequence[Write]) -> Committed:
+        flush = PostgresFlush(writes, self._principals)
+        unknown = flush.unknown_orders()
+        if unknown:
+            flush.learn(await self._read("principals_of", unknown))
         try:
-            flush = PostgresFlush(writes)
+            arguments = flush.arguments(self._shard, self._rate_limit, self._channel)
         except (AssertionError, UnicodeDecodeError) as error:
             raise Poisoned(str(error)) from error
-        arguments = flush.arguments(self._shard, self._rate_limit, self._channel)
         committed = flush.read(await self._connections.write(self._queries["flush"], *arguments))
         for write in writes:
             if write.uncertain and isinstance(write.result, Fenced):

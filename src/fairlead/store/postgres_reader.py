@@ -15,6 +15,7 @@ from fairlead.orders.model import (
 )
 from fairlead.ports import Accepted, Clock, OrderPage, QueueState, RateLimit
 from fairlead.store.postgres_connections import PostgresConnections
+from fairlead.store.principals import Principals
 from fairlead.store.rows import (
     attempt_of,
     event_of,
@@ -35,6 +36,7 @@ class PostgresReads:
     _queries: dict[str, str]
     _clock: Clock
     _rate_limit: RateLimit | None
+    _principals: Principals
 
     async def _read(self, name: str, *values: object) -> list[Any]:
         return await self._connections.read(self._queries[name], *values)
@@ -55,7 +57,12 @@ class PostgresReads:
         if not is_order_id(order_id):
             return None
         rows = await self._read("order_by_id", order_id)
-        return order_of(rows[0]) if rows else None
+        if not rows:
+            return None
+        order = order_of(rows[0])
+        # Who looks at an order may be about to change it.
+        self._principals.remember(order_id, order.principal)
+        return order
 
     async def attempts(self, order_id: str) -> tuple[Attempt, ...]:
         if not is_order_id(order_id):

@@ -41,7 +41,7 @@ _TYPES = {str(type): type for type in EventType}
 _STATES = {str(state): state for state in AttemptState}
 
 
-def terms_row(order: NewOrder) -> tuple[Any, ...]:
+def terms_row(order: NewOrder, reservations: str | None) -> tuple[Any, ...]:
     """The columns of `terms`, in the order of the insert statements."""
     terms = order.terms
     return (
@@ -55,9 +55,13 @@ def terms_row(order: NewOrder) -> tuple[Any, ...]:
         terms.wallet_address,
         str(terms.type),
         _encode(terms).decode(),
-        encode_reservations(order),
+        reservations,
         order.created_at_ms,
     )
+
+
+def encode_json(value: object) -> str:
+    return _encode(value).decode()
 
 
 def encode_reservations(order: NewOrder) -> str | None:

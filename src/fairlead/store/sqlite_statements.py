@@ -6,10 +6,8 @@ twice as much.
 from typing import Any
 
 from fairlead.orders.model import Change
+from fairlead.store.principals import Principals
 from fairlead.store.rows import u64_text
-
-# Orders whose principal is remembered: more than are under way at once.
-MAX_PRINCIPALS = 50_000
 
 
 class Statements:
@@ -17,8 +15,7 @@ class Statements:
 
     def __init__(self, queries: dict[str, str]) -> None:
         self.queries = queries
-        # By order; a principal never changes.
-        self.principals: dict[str, str] = {}
+        self.principals = Principals()
         self._changes: dict[str, str] = {}
 
     def change_order(self, columns: str) -> str:
@@ -28,11 +25,6 @@ class Statements:
             statement = self.queries["change_order"].replace("{columns}", columns)
             self._changes[columns] = statement
         return statement
-
-    def remember(self, order_id: str, principal: str) -> None:
-        if len(self.principals) >= MAX_PRINCIPALS:
-            self.principals.clear()
-        self.principals[order_id] = principal
 
 
 def known_columns(change: Change) -> tuple[str, list[Any]]:

@@ -6,7 +6,7 @@ gathered here and written once, at the end.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -19,7 +19,6 @@ from fairlead.orders.model import (
     NewOrder,
     Order,
     OrderStatus,
-    StoredEvent,
 )
 from fairlead.ports import Accepted, Committed, RateLimit
 from fairlead.store.batch import Write
@@ -27,11 +26,13 @@ from fairlead.store.rows import (
     attempt_of,
     attempt_row,
     decode_reservations,
+    encode_reservations,
     order_of,
     status_of,
     terms_row,
     trigger_row,
 )
+from fairlead.store.sqlite_gathered import Gathered
 from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
     ADOPTABLE,
@@ -64,25 +65,19 @@ class SqliteFlush:
         rate_limit: RateLimit | None,
     ) -> None:
         self._execute: Callable[..., sqlite3.Cursor] = connection.execute
-        self._connection = connection
         self._statements = statements
         self._queries = statements.queries
-        self._position = position
         self._session = session
         self._rate_limit = rate_limit
-        self._events: list[StoredEvent] = []
-        self._counts: dict[tuple[str, OrderStatus], int] = {}
-        self._reserved: dict[tuple[str, str], int] = {}
-        # By order: position and sequence of the event by which it came to rest or ceased to; which.
-        self._triggers: dict[str, tuple[int, int, bool]] = {}
+        self._gathered = Gathered(connection, statements.queries, position)
         self._work = False
 
     def run(self, writes: Sequence[Write]) -> Committed:
         """Do every write and set its result; what it returns holds once the transaction commits."""
         for write in writes:
             write.result = self._one(write.value)
-        self._write_gathered()
-        return Committed(tuple(self._events), self._work)
+        self._gathered.write()
+        return Committed(tuple(self._gathered.events), self._work)
 
     def _one(self, value: Accept | Change | Claim | Release | Lease | Watch) -> Any:
         match value:
@@ -115,7 +110,7 @@ class SqliteFlush:
             return refused
         events = order.events if owner is None else (*order.events, CLAIMED_EVENT)
         at_ms, status = order.created_at_ms, events[-1].status
-        self._execute(queries["insert_terms"], terms_row(order))
+        self._execute(queries["insert_terms"], terms_row(order, encode_reservations(order)))
         self._execute(
             queries["insert_order"],
             (
@@ -132,12 +127,12 @@ class SqliteFlush:
         )
         order_id, principal = order.order_id, order.principal
         for sequence, e in enumerate(events, 1):
-            self._add_event(order_id, sequence, principal, at_ms, e.type, e.status, e.data)
-        self._count(order.principal, None, status)
+            self._gathered.tell(order_id, sequence, principal, at_ms, e.type, e.status, e.data)
+        self._gathered.move(order.principal, None, status)
         if order.trigger is not None:
-            row = (*trigger_row(order.trigger), self._position, len(events))
+            row = (*trigger_row(order.trigger), self._gathered.position, len(events))
             self._execute(queries["insert_trigger"], row)
-        self._statements.remember(order.order_id, order.principal)
+        self._statements.principals.remember(order.order_id, order.principal)
         self._work = self._work or makes_work(accept)
         return Accepted(order.order_id, False, None if owner is None else begun(order, owner))
 
@@ -149,15 +144,15 @@ class SqliteFlush:
                 return InsufficientFunds(wanted.asset, wanted.atoms, wanted.balance_atoms, reserved)
             sums.append(((wanted.wallet, wanted.asset), reserved + wanted.atoms))
         assert len(sums) == len(dict(sums)), "one reservation for each wallet and asset"
-        self._reserved.update(sums)
+        self._gathered.reserved.update(sums)
         return None
 
     def _reserved_of(self, wallet: str, asset: str) -> int:
         key = (wallet, asset)
-        known = self._reserved.get(key)
+        known = self._gathered.reserved.get(key)
         if known is None:
             row = self._execute(self._queries["reserved_of"], key).fetchone()
-            known = self._reserved[key] = int(row[0]) if row else 0
+            known = self._gathered.reserved[key] = int(row[0]) if row else 0
         return known
 
     def _change(self, change: Change) -> int | Fenced:
@@ -183,20 +178,20 @@ class SqliteFlush:
         sequence = change.sequence
         for event in change.events:
             sequence += 1
-            self._add_event(
+            self._gathered.tell(
                 order_id, sequence, principal, change.at_ms, event.type, event.status, event.data
             )
-        self._count(principal, change.status_before, change.status)
+        self._gathered.move(principal, change.status_before, change.status)
         if change.events and OrderStatus.OPEN in (change.status_before, change.status):
             resting = change.status is OrderStatus.OPEN
-            self._triggers[order_id] = (self._position, sequence, resting)
+            self._gathered.move_trigger(order_id, sequence, resting)
         return sequence
 
     def _principal_of(self, order_id: str) -> str:
-        known = self._statements.principals.get(order_id)
+        known = self._statements.principals.of(order_id)
         if known is None:
             ((known,),) = self._execute(self._queries["principal_of"], (order_id,))
-            self._statements.remember(order_id, known)
+            self._statements.principals.remember(order_id, known)
         return known
 
     def _give_back(self, order_id: str) -> None:
@@ -204,7 +199,7 @@ class SqliteFlush:
         for wallet, asset, atoms in decode_reservations(text):
             left = self._reserved_of(wallet, asset) - atoms
             assert left >= 0, f"{wallet} gave back more {asset} than it held"
-            self._reserved[wallet, asset] = left
+            self._gathered.reserved[wallet, asset] = left
 
     def _claim(self, claim: Claim) -> tuple[Claimed, ...]:
         rows: list[Any] = []
@@ -236,12 +231,12 @@ class SqliteFlush:
         if event is not None:
             status, sequence, round = event.status, sequence + 1, round + 1
             updated_at_ms = claim.now_ms
-            self._add_event(
+            self._gathered.tell(
                 order_id, sequence, order.principal, claim.now_ms, event.type, status, event.data
             )
-            self._count(order.principal, before, status)
+            self._gathered.move(order.principal, before, status)
             if before is OrderStatus.OPEN:
-                self._triggers[order_id] = (self._position, sequence, False)
+                self._gathered.move_trigger(order_id, sequence, False)
         self._execute(
             self._queries["take_order"],
             (order_id, claim.owner, claim.token, status, sequence, round, updated_at_ms),
@@ -281,10 +276,10 @@ class SqliteFlush:
         status = before = status_of(name)
         if before in BACK_TO_ROUTING:
             status, sequence = OrderStatus.ROUTING, sequence + 1
-            self._add_event(
+            self._gathered.tell(
                 order_id, sequence, principal, now_ms, EventType.TAKEN_OVER, status, TAKEN_OVER_DATA
             )
-            self._count(principal, before, status)
+            self._gathered.move(principal, before, status)
         due_at_ms = min(due_at_ms, now_ms)
         self._execute(self._queries["free_order"], (order_id, status, sequence, due_at_ms, now_ms))
         self._work = True
@@ -300,51 +295,3 @@ class SqliteFlush:
             return False
         self._execute(self._queries["set_watch"], (watch.owner,))
         return True
-
-    def _add_event(
-        self,
-        order_id: str,
-        sequence: int,
-        principal: str,
-        at_ms: int,
-        type: EventType,
-        status: OrderStatus,
-        data: bytes,
-    ) -> None:
-        self._position += 1
-        self._events.append(
-            StoredEvent(self._position, order_id, sequence, principal, at_ms, type, status, data)
-        )
-
-    def _count(self, principal: str, before: OrderStatus | None, after: OrderStatus) -> None:
-        if before is after:
-            return
-        counts = self._counts
-        counts[principal, after] = counts.get((principal, after), 0) + 1
-        if before is not None:
-            counts[principal, before] = counts.get((principal, before), 0) - 1
-
-    def _write_gathered(self) -> None:
-        many = self._connection.executemany
-        many(
-            self._queries["insert_event"],
-            (
-                (e.position, e.order_id, e.sequence, e.principal, e.at_ms, e.type, e.status, e.data)
-                for e in self._events
-            ),
-        )
-        many(self._queries["add_count"], _nonzero(self._counts.items()))
-        many(
-            self._queries["set_reserved"],
-            ((wallet, asset, str(atoms)) for (wallet, asset), atoms in self._reserved.items()),
-        )
-        many(
-            self._queries["move_trigger"],
-            ((order_id, *moved) for order_id, moved in self._triggers.items()),
-        )
-
-
-def _nonzero(
-    counts: Iterable[tuple[tuple[str, OrderStatus], int]],
-) -> Iterable[tuple[str, OrderStatus, int]]:
-    return ((principal, status, n) for (principal, status), n in counts if n)

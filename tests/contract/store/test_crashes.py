@@ -204,7 +204,7 @@ async def test_a_resting_orders_write_whose_answer_was_lost_is_answered_as_if_it
     answers = await asyncio.gather(store.accept(order), store.accept(other))
     assert [order.order_id, other.order_id] == [answer.order_id for answer in answers]
     triggers = await store.triggers(0, 10, resting_only=True)
-    assert [3, 4] == [state.position for state in triggers]
+    assert [2, 4] == [state.position for state in triggers]
 
     network.lose = 1
     assert 2 == await store.apply(firing(await stored(store, order.order_id)))

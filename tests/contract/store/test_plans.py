@@ -14,6 +14,7 @@ from fairlead.orders.model import AttemptState, Change, EventType, Order, OrderF
 from fairlead.store.batch import Write
 from fairlead.store.named_sql import load_queries
 from fairlead.store.postgres_writer import PostgresFlush
+from fairlead.store.principals import Principals
 from fairlead.store.sqlite import SqliteStore
 from fairlead.store.writes import Accept, Claim, Release
 from tests.contract.store.conftest import World
@@ -65,6 +66,7 @@ READS: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("first_waiting", (["pending", "routing"],), 3),
     ("order_by_id", (new_id(),), 2),
     ("cancelling", ("w",), 1),
+    ("principals_of", ([new_id()],), 1),
     ("attempts_of", (new_id(),), 1),
     ("events_of_order", (new_id(), 0, 10), 10),
     ("events_of_orders", ([new_id()],), 10),
@@ -132,7 +134,9 @@ async def test_postgres_claims_by_index(postgres: World, analyzed: bool) -> None
 
     def arguments(value: Any) -> tuple[Any, ...]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        return PostgresFlush([Write(value, future)]).arguments(0, None, None)
+        flush = PostgresFlush([Write(value, future)], Principals())
+        flush.learn([(one, "local") for one in flush.unknown_orders()])
+        return flush.arguments(0, None, None)
 
     async with AsyncExitStack() as stack:
         early = await stack.enter_async_context(connected(postgres))

@@ -17,6 +17,9 @@ CROSS JOIN LATERAL (
     ORDER BY o.due_at_ms, o.order_id LIMIT 1
 ) w;
 
+-- name: principals_of
+SELECT order_id::text, principal FROM fairlead.orders WHERE order_id = ANY ($1::uuid[]);
+
 -- name: order_by_id
 SELECT {order_columns} FROM fairlead.orders o JOIN fairlead.terms t ON t.order_id = o.order_id
 WHERE o.order_id = $1;
