@@ -25,9 +25,13 @@ from fairlead.venues.venue import Account
 
 TOKEN_RENT = rent_minimum(165)
 RESERVED = bytes(Pubkey.from_string("SysvarRent111111111111111111111111111111111"))
-# Bytes with a meaning of their own, by size: of a token account, of a mint.
-OFFSETS = {165: (0, 32, 63, 64, 71, 72, 73, 108, 108, 109, 113, 121, 129), 82: (0, 36, 44, 45, 46)}
-# Of all others: configs and pools.
+# Bytes with a meaning of their own, by size: of a token account, a mint, a config.
+OFFSETS = {
+    165: (0, 32, 63, 64, 71, 72, 73, 108, 108, 109, 113, 121, 129),
+    82: (0, 36, 44, 45, 46),
+    236: (0, 7, 12, 20, 108),
+}
+# Of pools.
 VENUE_OFFSETS = (
     *(0, 7, 8, 16, 31, 72, 103, 104, 135, 136, 168, 199, 200, 231, 232, 263, 264, 295, 296, 327),
     *(329, 392, 456, 481, 484, 486),
