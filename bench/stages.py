@@ -97,6 +97,7 @@ class Pipeline:
         from fairlead.api import dialects
         from fairlead.api.bodies import decode_object
         from fairlead.orders import intake, risk
+        from fairlead.orders.acceptance import new_order
         from fairlead.orders.model import NewOrder, Order, OrderStatus, Reservation
 
         over, clock, wallet = self.stages.over, self.clock, self.wallet
