@@ -24,13 +24,13 @@ from fairlead.workers.work import Workbench
 
 log = structlog.get_logger("fairlead.watcher")
 
-PAGE = 512
+PAGE = 256
 """Triggers read at a time: a few milliseconds of this process."""
 
 EXPIRE_BATCH = 512
 """Orders whose end is written at a time."""
 
-NEWS_GAP_S = 0.02
+NEWS_GAP_S = 0.05
 """News that come closer together than this are looked at together."""
 
 BUG_PAUSE_S = 1.0
