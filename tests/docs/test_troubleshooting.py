@@ -200,7 +200,7 @@ CALLS: dict[str, Callable[[Api], httpx.Response]] = {
     "422 insufficient_funds": lambda api: send(api, amountIn="1000000"),
     "426 upgrade_required": lambda api: httpx.get(f"{api.url}/ws"),
 }
-# Brought about below by an engine without workers, or in tests/api with bounds of their own.
+# Brought about below by engines of their own, or by ends and outages in tests/api.
 OTHERWISE = {
     *("503 overloaded", "503 too_many_resting", "503 draining"),
     *("503 unavailable", "503 not_ready"),
@@ -248,6 +248,20 @@ def test_an_engine_without_workers_says_so(postgres_url: str, tmp_path: Path) ->
         full = send(api)
         assert (503, "overloaded") == (full.status_code, full.json()["code"])
         assert "retry-after" in full.headers
+
+
+@pytest.mark.serial
+def test_an_engine_full_of_resting_orders_says_so(tmp_path: Path) -> None:
+    api = Api("serve", tmp_path, {**FAST, "FAIRLEAD_MAX_RESTING_ORDERS": "1"})
+    deadline = time.monotonic() + READY_WITHIN_S
+    with running(api):
+        api.wait_ready()
+        # What comes between two counts may pass the bound.
+        while (answer := send(api, type="limit", limitPrice="1000")).status_code == 202:
+            assert time.monotonic() < deadline, "the bound is never reached"
+            time.sleep(0.05)
+    assert (503, "too_many_resting") == (answer.status_code, answer.json()["code"])
+    assert "retry-after" in answer.headers
 
 
 def test_the_doctor_says_what_the_page_shows(tmp_path: Path) -> None:
