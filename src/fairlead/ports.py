@@ -338,7 +338,14 @@ class Chain(Protocol):
     Reads raise `Unavailable("chain", …)` when the endpoint does not answer; sends never raise.
     """
 
+    # Safe to show: of an endpoint its host, never a key.
     name: str
+
+    @property
+    def witnesses(self) -> "Sequence[Chain]":
+        """The single endpoints behind it, each able to answer alone: what ends an order is asked of
+        each. A single endpoint is its own only witness."""
+        ...
 
     async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash: ...
     async def epoch_info(self, commitment: str = "finalized") -> EpochInfo: ...

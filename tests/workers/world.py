@@ -110,6 +110,10 @@ class ScriptedChain:
 
         return call
 
+    @property
+    def witnesses(self) -> "Sequence[ScriptedChain]":
+        return (self,)
+
     async def _ask(self, method: str) -> None:
         await self._process.gate()
         if self.is_down or self.fails(method):

@@ -33,6 +33,7 @@ from fairlead.ports import (
     AccountsAtSlot,
     AddressSignature,
     Blockhash,
+    Chain,
     Clock,
     EpochInfo,
     LandedTransaction,
@@ -104,6 +105,10 @@ class PaperChain:
         self._arrivals = Arrivals(bank, clock, seed, profile, self._waiters.wake)
         self._slots: asyncio.Task[None] | None = None
         self._failure: str | None = None
+
+    @property
+    def witnesses(self) -> Sequence[Chain]:
+        return (self,)
 
     # -- time ------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from fairlead.ports import (
     AccountsAtSlot,
     AddressSignature,
     Blockhash,
+    Chain,
     Clock,
     EpochInfo,
     LandedTransaction,
@@ -64,6 +65,10 @@ class RpcChain:
         self._epochs: Recent[str, EpochInfo] = Recent(clock.monotonic)
         self._fees: Recent[tuple[int, tuple[Pubkey, ...]], int] = Recent(clock.monotonic)
         self._rents: dict[int, int] = {}
+
+    @property
+    def witnesses(self) -> Sequence[Chain]:
+        return (self,)
 
     async def start(self) -> None:
         """Nothing to wait for: connections are made when first needed."""

@@ -171,12 +171,18 @@ def confirmed(
 
 
 def finalized(
-    order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, now_ms: int
+    order: Order,
+    attempt: Attempt,
+    in_atoms: int,
+    out_atoms: int,
+    slot: int,
+    now_ms: int,
+    evidence: bytes | None = None,
 ) -> Change:
     """The chain cannot take it back: the fill is booked, the reservation given back."""
     told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=False)
     event = lifecycle.event(order.status, E.FINALIZED, told)
-    won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot)
+    won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot, evidence=evidence)
     return _change(
         order,
         now_ms,
@@ -199,11 +205,12 @@ def dropped(order: Order, now_ms: int) -> Change:
     return _change(order, now_ms, (event,), clear_fill=True)
 
 
-def attempt_died(order: Order, attempt: Attempt, now_ms: int) -> Change:
+def attempt_died(
+    order: Order, attempt: Attempt, now_ms: int, evidence: bytes | None = None
+) -> Change:
     """Proven never to land. No event of its own: what follows tells it."""
-    return _change(
-        order, now_ms, (), settled=(AttemptSettled(attempt.signature, AttemptState.DEAD),)
-    )
+    dead = AttemptSettled(attempt.signature, AttemptState.DEAD, evidence=evidence)
+    return _change(order, now_ms, (), settled=(dead,))
 
 
 def round_failed(
@@ -375,6 +382,7 @@ def settle(attempts: tuple[Attempt, ...], change: Change) -> tuple[Attempt, ...]
             state=known[a.signature].state,
             slot=known[a.signature].slot,
             error=known[a.signature].error,
+            evidence=known[a.signature].evidence,
         )
         if a.signature in known
         else a

@@ -296,6 +296,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     slot: int | None = None
     # JSON of `meta.err` when it landed with an error.
     error: str | None = None
+    # The answers that settled it (`solana.proof.Proof`), as JSON.
+    evidence: bytes | None = None
 
 
 class AttemptSettled(msgspec.Struct, frozen=True, gc=False):
@@ -305,6 +307,8 @@ class AttemptSettled(msgspec.Struct, frozen=True, gc=False):
     state: AttemptState
     slot: int | None = None
     error: str | None = None
+    # The answers that prove it (`solana.proof.Proof`), as JSON.
+    evidence: bytes | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
