@@ -1,0 +1,231 @@
+"""Holds every commit and every send, as it happens, to the truth of the ledger.
+
+It never asks the code what it meant: it knows what was committed, what is in which block, and what
+could still get into one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.ledger.message import parse_transaction
+from fairlead.orders import lifecycle
+from fairlead.orders.model import (
+    Attempt,
+    AttemptSettled,
+    AttemptState,
+    Change,
+    Claimed,
+    NewOrder,
+    OrderStatus,
+)
+from fairlead.ports import Accepted
+from fairlead.sim.cluster import Cluster
+from fairlead.sim.swaps import swap_in
+from fairlead.store.writes import Accept, Claim, Release
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """What must never be, and was."""
+
+    rule: str
+    text: str
+    order_id: str = ""
+    at_s: float = 0.0
+
+
+class Known(msgspec.Struct):
+    """An order as it was committed."""
+
+    order: NewOrder
+    owner: str | None
+    # What reaches the user at the least: the limit, or what the first attempt asked for.
+    floor_atoms: int | None
+    status: OrderStatus
+    attempts: dict[str, Attempt] = {}
+    is_over: bool = False
+
+
+class Auditor:
+    """Told of each commit and each send. `violations` has what it found."""
+
+    def __init__(self, cluster: Cluster, now_s: Callable[[], float]) -> None:
+        self.orders: dict[str, Known] = {}
+        # Accepted and not ended.
+        self.open: dict[str, None] = {}
+        self.violations: list[Violation] = []
+        self.order_of: dict[str, str] = {}
+        self.by_key: dict[str, str] = {}
+        self._cluster = cluster
+        self._now_s = now_s
+
+    def is_over(self) -> bool:
+        """Whether all has ended, or something went wrong already."""
+        return not self.open or bool(self.violations)
+
+    def fail(self, rule: str, text: str, order_id: str = "") -> None:
+        self.violations.append(Violation(rule, text, order_id, round(self._now_s(), 3)))
+
+    # -- commits
+
+    def committed(self, value: Any, result: Any) -> None:
+        """A write as the store has made it; leases and the watch are of no interest."""
+        if isinstance(value, Change):
+            self._changed(value)
+        elif isinstance(value, Accept):
+            self._accepted(value, result)
+        elif isinstance(value, Claim):
+            self._claimed(value.owner, result)
+        elif isinstance(value, Release):
+            self._released(result)
+
+    def _accepted(self, accept: Accept, accepted: Accepted) -> None:
+        order = accept.order
+        if accepted.replayed:
+            return
+        limit = order.terms.limit_out_atoms
+        self.orders[order.order_id] = Known(order, accept.owner, limit, order.status)
+        self.open[order.order_id] = None
+        if order.idempotency_key is not None:
+            other = self.by_key.setdefault(order.idempotency_key, order.order_id)
+            if other != order.order_id:
+                self.fail("one order for each key", f"made {other} too", order.order_id)
+
+    def _claimed(self, owner: str, claimed: tuple[Claimed, ...]) -> None:
+        for each in claimed:
+            known = self.orders[each.order.order_id]
+            if known.owner is not None:
+                text = f"{owner} took it while {known.owner} had it"
+                self.fail("one owner at a time", text, each.order.order_id)
+            known.owner = owner
+
+    def _released(self, owners: tuple[str, ...]) -> None:
+        for order_id in self.open:
+            known = self.orders[order_id]
+            if known.owner in owners:
+                known.owner = None
+
+    def _changed(self, change: Change) -> None:
+        known = self.orders[change.order_id]
+        known.status = change.status
+        if change.owner is not None and change.owner != known.owner:
+            text = f"{change.owner} wrote what {known.owner} has"
+            self.fail("writes are fenced (rule 4)", text, change.order_id)
+        for settled in change.settled:
+            self._settled(known, settled)
+        if change.new_attempt is not None:
+            self._attempted(known, change.new_attempt)
+        if change.release or change.end:
+            known.owner = None
+        if change.end:
+            self._ended(known, change.status)
+
+    # -- attempts
+
+    def _settled(self, known: Known, settled: AttemptSettled) -> None:
+        order_id = known.order.order_id
+        attempt = known.attempts.get(settled.signature)
+        if attempt is None:
+            self.fail("attempts are stored first (rule 3)", settled.signature, order_id)
+            return
+        known.attempts[settled.signature] = msgspec.structs.replace(attempt, state=settled.state)
+        where = self._where(attempt)
+        if settled.state is AttemptState.SUCCEEDED and where != "final success":
+            self.fail("final is what is final (rule 19)", f"booked while {where}", order_id)
+        elif settled.state is AttemptState.ERRORED and where != "final error":
+            self.fail("a failure counts once final (rule 16)", f"failed while {where}", order_id)
+        elif settled.state is AttemptState.DEAD and where not in ("final error", "impossible"):
+            self.fail("dead only with proof (rules 13-16)", f"dead while {where}", order_id)
+
+    def _attempted(self, known: Known, attempt: Attempt) -> None:
+        order_id = known.order.order_id
+        for other in known.attempts.values():
+            if other.latch_address is not None and other.latch_address == attempt.latch_address:
+                continue
+            where = self._where(other)
+            if where not in ("final error", "impossible"):
+                text = f"attempt {attempt.number} while {other.number} is {where}"
+                self.fail("no new signature while one may land (rule 17)", text, order_id)
+        self._check_latch(known, attempt)
+        self._check_terms(known, attempt)
+        known.attempts[attempt.signature] = attempt
+        self.order_of[attempt.signature] = order_id
+
+    def _check_latch(self, known: Known, attempt: Attempt) -> None:
+        """All attempts of a generation exclude each other (rule 9)."""
+        order_id = known.order.order_id
+        for other in known.attempts.values():
+            is_same = other.latch_generation == attempt.latch_generation
+            if is_same and other.latch_address != attempt.latch_address:
+                self.fail("one latch for all attempts (rule 9)", attempt.signature, order_id)
+        if attempt.latch_address is None:
+            return
+        message = parse_transaction(attempt.raw).message
+        first = message.instructions[0]
+        named = [message.keys[index] for index in first.account_indexes]
+        if bytes(Pubkey.from_string(attempt.latch_address)) not in named:
+            self.fail("the latch comes first (rule 9)", attempt.signature, order_id)
+
+    def _check_terms(self, known: Known, attempt: Attempt) -> None:
+        """What the bytes ask for is what was agreed (rule 6)."""
+        order = known.order
+        swap = swap_in(attempt.raw)
+        if swap is None or swap.amount_in_atoms != order.terms.amount_in_atoms:
+            self.fail("the amount is the order's", f"{swap}", order.order_id)
+            return
+        if known.floor_atoms is None:
+            known.floor_atoms = swap.minimum_out_atoms
+        if swap.minimum_out_atoms < known.floor_atoms:
+            text = f"asks for {swap.minimum_out_atoms}, below {known.floor_atoms}"
+            self.fail("no round lowers the minimum (rule 6)", text, order.order_id)
+
+    def _ended(self, known: Known, status: OrderStatus) -> None:
+        order_id = known.order.order_id
+        if known.is_over:
+            self.fail("an order ends once", status.value, order_id)
+        known.is_over = True
+        self.open.pop(order_id, None)
+        succeeded = [a for a in known.attempts.values() if self._where(a) == "final success"]
+        if status in lifecycle.ENDED:
+            for attempt in known.attempts.values():
+                where = self._where(attempt)
+                if where not in ("final error", "impossible"):
+                    text = f"{status} while attempt {attempt.number} is {where}"
+                    self.fail("the end is proven", text, order_id)
+        elif len(succeeded) != 1:
+            self.fail("the end is proven", f"{status} with {len(succeeded)} final swaps", order_id)
+
+    def _where(self, attempt: Attempt) -> str:
+        """What is true of an attempt now."""
+        cluster = self._cluster
+        key = bytes(Signature.from_string(attempt.signature))
+        record = cluster.final.get(key)
+        if record is not None:
+            return "final success" if record.err is None else "final error"
+        found = cluster.bank.signature_status(key)
+        if found is not None:
+            return f"in a block ({found.level}, {'success' if found.err is None else 'error'})"
+        last_valid = cluster.bank.last_valid_block_height(
+            bytes(Pubkey.from_string(attempt.blockhash))
+        )
+        if last_valid is None:
+            return "impossible"
+        # The window may grow while it lives; age is counted at the parent (rule 13).
+        last = last_valid - cluster.bank.params.blockhash_window + cluster.max_window + 1
+        return "impossible" if cluster.root_height() >= last else "still possible"
+
+    # -- sends
+
+    def sent(self, raw: bytes) -> str:
+        """Bytes are about to leave; the order they are of."""
+        signature = str(Signature.from_bytes(raw[1:65]))
+        order_id = self.order_of.get(signature)
+        if order_id is None:
+            self.fail("stored before it is sent (rule 3)", signature)
+            return ""
+        if self.orders[order_id].attempts[signature].raw != raw:
+            self.fail("only stored bytes are sent (rule 7)", signature, order_id)
+        return order_id

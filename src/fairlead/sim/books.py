@@ -1,0 +1,213 @@
+"""What must hold when all is quiet: the store's rows beside the ledger's blocks, to the lamport."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.ledger.account import AccountState, rent_minimum
+from fairlead.ledger.blocks import TransactionRecord
+from fairlead.ledger.message import parse_transaction
+from fairlead.ledger.programs.associated_token import associated_address
+from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, NATIVE_MINT, TOKEN_PROGRAM, amount_of
+from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
+from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
+from fairlead.orders import lifecycle
+from fairlead.orders.lifecycle import IllegalTransition
+from fairlead.orders.model import EventType, OrderStatus
+from fairlead.sim.audit import Auditor, Known
+from fairlead.sim.cluster import Cluster
+from fairlead.sim.storing import SimStore
+from fairlead.sim.swaps import gained, latches_in
+
+_LATCH_LAMPORTS = rent_minimum(0)
+_ORDERS = (
+    "SELECT order_id, status, owner, sequence, amount_out_atoms, minimum_out_atoms, signature,"
+    " ended FROM orders"
+)
+
+
+class Books:
+    """One look at a world in which nothing moves any more; what is wrong goes to the auditor."""
+
+    def __init__(
+        self, cluster: Cluster, store: SimStore, auditor: Auditor, strangers: set[bytes]
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._auditor = auditor
+        self._strangers = strangers
+        self._fail = auditor.fail
+        self._won: dict[str, list[TransactionRecord]] = defaultdict(list)
+        self._fees: Counter[str] = Counter()
+        self._booked: dict[str, int] = {}
+
+    def check(self) -> None:
+        self._match_records()
+        for row in self._store.rows(_ORDERS):
+            self._check_order(*row)
+        self._check_fees()
+        self._check_events()
+        self._check_counts()
+        self._check_reserved()
+        self._check_supply()
+        for wallet in {known.order.terms.wallet: 0 for known in self._auditor.orders.values()}:
+            self._check_wallet(wallet)
+
+    def _match_records(self) -> None:
+        """Each final transaction is an order's attempt, or a stranger's."""
+        for signature, record in self._cluster.final.items():
+            if signature in self._strangers:
+                continue
+            text = str(Signature.from_bytes(signature))
+            order_id = self._auditor.order_of.get(text)
+            if order_id is None:
+                self._fail("the ledger has nothing that no order knows", text)
+                continue
+            self._fees[order_id] += record.fee_lamports
+            if record.err is None:
+                self._won[order_id].append(record)
+
+    def _check_order(
+        self,
+        order_id: str,
+        status: str,
+        owner: str | None,
+        sequence: int,
+        amount_out: str | None,
+        minimum: str | None,
+        signature: str | None,
+        ended: int,
+    ) -> None:
+        known = self._auditor.orders.get(order_id)
+        if known is None:
+            self._fail("rows are accepted orders", "nobody accepted it", order_id)
+            return
+        won = self._won.get(order_id, [])
+        if len(won) > 1:
+            self._fail("at most one swap for each order", f"{len(won)} succeeded", order_id)
+        if not ended or owner is not None:
+            self._fail("every order ends", f"{status}, of {owner}", order_id)
+        elif status != OrderStatus.CONFIRMED:
+            if won or amount_out is not None:
+                text = f"{status}, with {len(won)} swaps and a fill of {amount_out}"
+                self._fail("an order without a fill has no swap", text, order_id)
+        elif not won:
+            self._fail("a filled order has its swap", "none succeeded", order_id)
+        else:
+            self._check_fill(known, won[0], amount_out, minimum, signature)
+
+    def _check_fill(
+        self,
+        known: Known,
+        record: TransactionRecord,
+        amount_out: str | None,
+        minimum: str | None,
+        signature: str | None,
+    ) -> None:
+        order_id, terms = known.order.order_id, known.order.terms
+        out = gained(record, bytes(Pubkey.from_string(terms.token_out)), _LATCH_LAMPORTS)
+        given = -gained(record, bytes(Pubkey.from_string(terms.token_in)), _LATCH_LAMPORTS)
+        if str(out) != amount_out:
+            text = f"{amount_out} booked, {out} on the ledger"
+            self._fail("the fill is the ledger's (rule 20)", text, order_id)
+        if given != terms.amount_in_atoms:
+            text = f"{given} given, {terms.amount_in_atoms} agreed"
+            self._fail("the amount is the order's", text, order_id)
+        if known.floor_atoms is None or out < known.floor_atoms:
+            text = f"{out} is below {known.floor_atoms}"
+            self._fail("the floor holds (rule 6)", text, order_id)
+        if minimum != str(known.floor_atoms):
+            text = f"{minimum} stored, {known.floor_atoms} promised first"
+            self._fail("the floor holds (rule 6)", text, order_id)
+        if signature != str(Signature.from_bytes(record.signature)):
+            self._fail("the fill is the ledger's (rule 20)", f"names {signature}", order_id)
+        self._booked[order_id] = out
+
+    def _check_fees(self) -> None:
+        for order_id, lamports in self._fees.items():
+            cap = self._auditor.orders[order_id].order.terms.fee_cap_lamports
+            if lamports > cap:
+                self._fail("the fee cap holds", f"{lamports} paid, {cap} allowed", order_id)
+
+    def _check_events(self) -> None:
+        status: dict[str, OrderStatus] = {}
+        ended: set[str] = set()
+        sequences: Counter[str] = Counter()
+        rows = self._store.rows(
+            "SELECT position, order_id, sequence, type, status FROM events ORDER BY position"
+        )
+        for place, (position, order_id, sequence, type, after) in enumerate(rows, 1):
+            sequences[order_id] += 1
+            if position != place or sequence != sequences[order_id]:
+                text = f"position {position} at {place}, sequence {sequence}"
+                self._fail("the log has no gap (rule 25)", text, order_id)
+                return
+            try:
+                follows = lifecycle.status_after(status.get(order_id), EventType(type))
+            except IllegalTransition as error:
+                self._fail("history is legal", str(error), order_id)
+                return
+            if follows != after or order_id in ended:
+                self._fail("history is legal", f"{type} led to {after}", order_id)
+            status[order_id] = follows
+            if lifecycle.is_last(EventType(type)):
+                ended.add(order_id)
+        for order_id in self._auditor.orders:
+            if order_id not in ended:
+                self._fail("every order ends", f"last seen {status.get(order_id)}", order_id)
+
+    def _check_counts(self) -> None:
+        rows = self._store.rows("SELECT status, count(*) FROM orders GROUP BY status")
+        kept = self._store.rows("SELECT status, sum(orders) FROM counts GROUP BY status")
+        if dict(rows) != {status: number for status, number in kept if number}:
+            self._fail("counts are kept", f"{dict(rows)} and {dict(kept)}")
+
+    def _check_reserved(self) -> None:
+        held = self._store.rows("SELECT wallet, asset, atoms FROM reserved WHERE atoms <> '0'")
+        if held:
+            self._fail("reservations are given back", f"{held}")
+
+    # -- value
+
+    def _check_supply(self) -> None:
+        """Tokens are neither made nor lost: the accounts of a mint hold its supply."""
+        held: Counter[bytes] = Counter()
+        bank = self._cluster.bank
+        for _, state in bank.program_accounts(TOKEN_PROGRAM, data_size=ACCOUNT_SIZE):
+            held[state.data[:32]] += amount_of(state.data)
+        for token in TOKENS:
+            supply = int.from_bytes(self._state(token.mint).data[36:44], "little")
+            if token is not SOL and supply != held[token.mint]:
+                self._fail("value is conserved", f"{token.symbol}: {supply}, {held[token.mint]}")
+
+    def _check_wallet(self, wallet: str) -> None:
+        """It has what it was given and what its orders say was exchanged, less fees and rent."""
+        address = bytes(Pubkey.from_string(wallet))
+        expected: Counter[bytes] = Counter()
+        for order_id, out in self._booked.items():
+            terms = self._auditor.orders[order_id].order.terms
+            if terms.wallet == wallet:
+                expected[bytes(Pubkey.from_string(terms.token_in))] -= terms.amount_in_atoms
+                expected[bytes(Pubkey.from_string(terms.token_out))] += out
+        for record in self._cluster.final.values():
+            message = parse_transaction(record.raw).message
+            if message.keys[0] == address:
+                # A failed transaction leaves no latch: its rent came back with the rest.
+                latches = latches_in(message) if record.err is None else 0
+                expected[NATIVE_MINT] -= _LATCH_LAMPORTS * latches + record.fee_lamports
+        for token in TOKENS:
+            if token is SOL:
+                begun, holds = FUND_LAMPORTS, self._state(address).lamports
+            else:
+                begun = atoms_worth(token, FUND_DOLLARS)
+                holds = amount_of(self._state(associated_address(address, token.mint)).data)
+            if begun + expected[token.mint] != holds:
+                text = f"{wallet}: {token.symbol} {holds}, not {begun + expected[token.mint]}"
+                self._fail("value is conserved", text)
+
+    def _state(self, key: bytes) -> AccountState:
+        state: Any = self._cluster.bank.account(key)
+        assert isinstance(state, AccountState)
+        return state

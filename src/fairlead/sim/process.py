@@ -1,0 +1,172 @@
+"""One operating system process of a simulated world: a real worker whose every way out, to the
+store, the chain and its clock, goes through a gate.
+
+A process that died does nothing more through it; one that hangs does nothing until it wakes, and
+then goes on where it was.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from solders.signature import Signature
+
+from fairlead.bus.local import LocalBus
+from fairlead.chain.pools import ChainPools, paper_pool_list
+from fairlead.errors import Overloaded, Rejected
+from fairlead.orders.model import NewOrder
+from fairlead.ports import Accepted, Hand, SendOutcome, Wallet
+from fairlead.sim.clock import ProcessClock, VirtualClock
+from fairlead.sim.cluster import Cluster
+from fairlead.sim.faults import Dice
+from fairlead.sim.provider import Provider
+from fairlead.sim.storing import SimStore, StoreOfProcess
+from fairlead.sim.wire import Wire
+from fairlead.workers.work import Parts
+from fairlead.workers.worker import Worker, WorkerSettings
+
+PROVIDERS = 3
+"""Endpoints of each process. The engine uses the first; it will ask several."""
+
+
+class Surroundings(Protocol):
+    """The world around a process."""
+
+    clock: VirtualClock
+    cluster: Cluster
+    wire: Wire
+    store: SimStore
+    bus: LocalBus
+    dice: Dice
+    quote_s: float
+
+    @property
+    def wallet(self) -> Wallet: ...
+
+    def send_leaves(self, process: str, raw: bytes) -> str: ...
+    def send_answered(self, process: str, signature: str, fault: str | None) -> None: ...
+    def tell(self, who: str, what: str, order_id: str = "") -> None: ...
+    def crash_point(self, name: str) -> None: ...
+
+
+class Process:
+    """A worker process, at work from the start."""
+
+    def __init__(self, world: Surroundings, name: str, settings: WorkerSettings) -> None:
+        self.name = name
+        self.world = world
+        self.crashed = asyncio.Event()
+        # Whether it dies at a point, beside those drawn: for tests.
+        self.dies_at: Callable[[str], bool] = lambda point: False
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self.clock = ProcessClock(world.clock, self.gate)
+        self.store = StoreOfProcess(world.store, self, world.dice)
+        self.providers = [
+            Provider(world.cluster, world.dice, self.clock, self.gate, self._send)
+            for _ in range(PROVIDERS)
+        ]
+        chain = self.providers[0]
+        pools = ChainPools(chain, paper_pool_list(), self.clock, latency_s=world.quote_s)
+        parts = Parts(self.store, chain, pools, world.wallet, self.clock)
+        self.worker = Worker(parts, world.bus, settings)
+        self._task = asyncio.ensure_future(self.worker.run())
+
+    # -- its ways out
+
+    async def gate(self) -> None:
+        """Passed by a process that lives and does not hang."""
+        if self.crashed.is_set():
+            await asyncio.get_running_loop().create_future()
+        if not self._awake.is_set():
+            await self._awake.wait()
+            if self.crashed.is_set():
+                await asyncio.get_running_loop().create_future()
+
+    async def point(self, name: str) -> None:
+        """A crash point: after something that the world outside now knows."""
+        dice = self.world.dice
+        kind = "crash_send" if name in ("send", "resend") else "crash_commit"
+        if not self.crashed.is_set() and (self.dies_at(name) or dice.hits(kind)):
+            self.world.crash_point(name)
+            self.world.tell(self.name, f"dies right after {name}")
+            self.crashed.set()
+        await self.gate()
+
+    async def _send(self, raw: bytes) -> SendOutcome:
+        world = self.world
+        signature = str(Signature.from_bytes(raw[1:65]))
+        point = world.send_leaves(self.name, raw)
+        outcome, fault = await world.wire.send(raw)
+        world.send_answered(self.name, signature, fault)
+        await self.point(point)
+        return outcome
+
+    # -- what its API does
+
+    async def accept(self, order: NewOrder) -> Accepted:
+        """An order that came to this process: begun at once where its worker has a free place."""
+        hand = self.worker.take() if order.trigger is None else None
+        if hand is None:
+            return await self.store.accept(order)
+        return await self._begun(order, hand)
+
+    async def _begun(self, order: NewOrder, hand: Hand) -> Accepted:
+        """As `api.execute` does it."""
+        try:
+            accepted = await self.store.accept(order, hand.owner)
+        except (Rejected, Overloaded):
+            hand.put_back()
+            raise
+        except BaseException:
+            hand.doubt(order.order_id)
+            raise
+        if accepted.claimed is not None:
+            hand.begin(accepted.claimed)
+        elif accepted.replayed:
+            hand.put_back()
+        else:
+            hand.doubt(order.order_id)
+        return accepted
+
+    # -- what befalls it
+
+    @property
+    def is_hanging(self) -> bool:
+        return not self._awake.is_set()
+
+    def hang(self) -> None:
+        self._awake.clear()
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM."""
+        self.worker.stop()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it stopped by itself, or its worker died of a bug."""
+        return self._task.done()
+
+    def heal(self) -> None:
+        """From now on all works."""
+        self.store.is_down = False
+        for provider in self.providers:
+            provider.is_down = False
+            provider.fall_behind(0)
+        self.wake()
+
+    async def bury(self) -> None:
+        """kill -9: nothing is handed over, nothing more is said. Also after its own end."""
+        self.crashed.set()
+        self._awake.set()
+        # Again and again: each lets some task end, whose end another one waits for.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=0.001)
+        if not self._task.cancelled() and (error := self._task.exception()) is not None:
+            raise AssertionError(f"worker of {self.name} died: {error!r}") from error
+        assert self.worker.driving == 0
+        assert self.worker.places.free == self.worker.places.size, "places leaked"
