@@ -1,7 +1,8 @@
-"""Proof that an attempt can never land: what was answered, and what it proves. Pure.
+"""What became of an attempt: what one endpoint answered, and what that proves. Pure.
 
 Rules are those of docs/exactly-once.md (13 to 16). Everything else is no proof: a time-out, a null
-from a recent cache, a height at `confirmed`.
+from a recent cache, a height at `confirmed`. How many endpoints must come to the same verdict is
+said in `agreement`; how their answers are kept, in `evidence`.
 """
 
 from collections.abc import Collection
@@ -9,15 +10,28 @@ from collections.abc import Collection
 import msgspec
 
 from fairlead.orders.model import Attempt, AttemptState
-from fairlead.ports import EpochInfo, SignatureStatus
+from fairlead.ports import EpochInfo, LandedTransaction, SignatureStatus
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """What a transaction moved, in atoms."""
+
+    in_atoms: int
+    out_atoms: int
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Nothing can change any more: errored at finalized, or proven dead."""
+    """Nothing can change any more: finalized with success or an error, or proven dead.
+
+    Endpoints that came to equal ones agree.
+    """
 
     state: AttemptState
     slot: int | None = None
+    # JSON, compact.
     error: str | None = None
+    # Of a success.
+    fill: Fill | None = None
 
 
 def death_height(attempt: Attempt, max_blockhash_window: int) -> int:
@@ -39,6 +53,8 @@ class DeathEvidence(msgspec.Struct, frozen=True):
     status_asked: bool = False
     after: EpochInfo | None = None
     first_available_block: int | None = None
+    # The slot of the bank that told of the latch.
+    latch_slot: int | None = None
 
 
 def judge(
@@ -59,7 +75,7 @@ def judge(
     status = evidence.status
     if status is not None:
         if status.error is not None and status.commitment == "finalized":
-            return Settled(AttemptState.ERRORED, status.slot, status.error)
+            return Settled(AttemptState.ERRORED, status.slot, compact(status.error))
         return None
     if (
         not evidence.status_asked
@@ -78,3 +94,39 @@ def judge(
     if evidence.after.slot >= evidence.before.slot and history_reaches:
         return Settled(AttemptState.DEAD)
     return None
+
+
+class LandedEvidence(msgspec.Struct, frozen=True):
+    """Answers of one endpoint about a transaction that is said to have landed, in this order."""
+
+    # With searchTransactionHistory; None where it was never heard of.
+    status: SignatureStatus | None
+    # At `finalized`; not asked for unless the status is.
+    transaction: LandedTransaction | None = None
+    # Read from it, where it succeeded.
+    fill: Fill | None = None
+
+
+def judge_landed(evidence: LandedEvidence) -> Settled | None:
+    """SUCCEEDED with the fill, or ERRORED, where it is so at finalized (rule 16); else None.
+
+    The transaction decides: an endpoint whose status contradicts it has said nothing.
+    """
+    status, landed = evidence.status, evidence.transaction
+    if status is None or status.commitment != "finalized":
+        return None
+    if landed is not None and (landed.error is None) != (status.error is None):
+        return None
+    if status.error is not None:
+        return Settled(AttemptState.ERRORED, status.slot, compact(status.error))
+    if landed is None or evidence.fill is None:
+        return None
+    return Settled(AttemptState.SUCCEEDED, landed.slot, fill=evidence.fill)
+
+
+def compact(error: str) -> str:
+    """An error's JSON as everybody would write it: spaces and order are the endpoint's own."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(error), order="sorted").decode()
+    except msgspec.DecodeError:
+        return error

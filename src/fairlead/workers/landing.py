@@ -8,7 +8,7 @@ from fairlead.orders import execution, resting
 from fairlead.orders.execution import Failure
 from fairlead.orders.failures import ABOUT_PRICE
 from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
-from fairlead.ports import Chain, LandedTransaction
+from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana import program_errors
 from fairlead.solana.fill import FillMismatch, fill_of
 from fairlead.solana.landing import (
@@ -23,7 +23,7 @@ from fairlead.solana.landing import (
 )
 from fairlead.solana.proof import Settled
 from fairlead.venues.venue import ErrorClass
-from fairlead.workers.proving import prove
+from fairlead.workers.proving import Proven, prove, prove_failure
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.landing")
@@ -76,7 +76,13 @@ async def _step(
             await parts.clock.sleep(policy.poll_ms / 1000)
             return False
         case Settled():
-            return await _settle(bench, work, attempt, step)
+            # Its status hints at a finalized error: is it proven?
+            failed = await prove_failure(parts.chain, attempt)
+            if failed is not None:
+                return await _settle(bench, work, attempt, failed)
+            progress.status = None
+            await parts.clock.sleep(policy.poll_ms / 1000)
+            return False
         case Wait(milliseconds, proof_only):
             if proof_only:
                 work.place.release()
@@ -86,8 +92,8 @@ async def _step(
             return False
         case Send() | Ask() | Prove():
             own = tuple([each.signature for each in work.attempts])
-            settled = await _perform(parts.chain, attempt, progress, step, own, elapsed_ms, policy)
-            return settled is not None and await _settle(bench, work, attempt, settled)
+            proven = await _perform(parts.chain, attempt, progress, step, own, elapsed_ms, policy)
+            return proven is not None and await _settle(bench, work, attempt, proven)
 
 
 def _expired(order: Order, now_ms: int, progress: Progress) -> bool:
@@ -103,7 +109,7 @@ async def _perform(
     own: tuple[str, ...],
     now_ms: int,
     policy: LandingPolicy,
-) -> Settled | None:
+) -> Proven | None:
     window = policy.max_blockhash_window
     match step:
         case Send():
@@ -156,29 +162,31 @@ def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> t
     return fill.amount_in_atoms, fill.amount_out_atoms
 
 
-async def _settle(bench: Workbench, work: Work, attempt: Attempt, settled: Settled) -> bool:
-    """Store a proven end that is not a fill; False while the endpoint does not show the failed
-    transaction, whose logs say why it failed."""
-    parts, order = bench.parts, work.order
+async def _settle(bench: Workbench, work: Work, attempt: Attempt, proven: Proven) -> bool:
+    """Store a proven end that is not a fill; False while the failed transaction is not shown, whose
+    logs say why it failed."""
+    parts, order, settled = bench.parts, work.order, proven.settled
     if settled.state is AttemptState.DEAD:
         now_ms = bench.now_ms()
-        await bench.commit(work, execution.attempt_died(order, attempt, now_ms))
+        change = execution.attempt_died(order, attempt, now_ms, proven.evidence)
+        await bench.commit(work, change)
         return True
     assert settled.error is not None
-    landed = await parts.chain.transaction(attempt.signature, "finalized")
     progress = work.progress_for(attempt)
-    if landed is None and progress.log_asks < MAX_LOG_ASKS:
-        # It lags behind its own status. Without logs a moved price would look like a broken order.
-        progress.log_asks += 1
-        await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
-        return False
-    if landed is not None and landed.error is None:
-        # The transaction itself decides (rule 16), and it contradicts the status: ask on.
-        progress.status = None
-        await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
-        return False
-    failure = program_errors.failure_of(settled.error, landed.logs if landed else ())
-    known = (AttemptSettled(attempt.signature, settled.state, settled.slot, settled.error),)
+    if proven.logs is None:
+        # Found on the way to another proof, or shown by too few as yet. Without logs a moved price
+        # would look like a broken order.
+        progress.status = SignatureStatus(settled.slot or 0, settled.error, "finalized")
+        if progress.log_asks < MAX_LOG_ASKS:
+            progress.log_asks += 1
+            await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
+            return False
+    failure = program_errors.failure_of(settled.error, proven.logs or ())
+    known = (
+        AttemptSettled(
+            attempt.signature, settled.state, settled.slot, settled.error, proven.evidence
+        ),
+    )
     now_ms, retry = bench.now_ms(), bench.settings.retry
     if failure.latch_taken:
         await bench.commit(work, execution.latch_taken(order, now_ms, retry, known))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from fairlead.orders import execution
+from fairlead.orders import execution, proofs
 from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Chain, Clock, Pools, Store, Wallet
@@ -84,6 +84,7 @@ class Workbench:
 
     async def commit(self, work: Work, change: Change) -> None:
         """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
+        change = proofs.marked(change, work.attempts)
         sequence = await self.parts.store.apply(change)
         work.order = execution.applied(work.order, change, sequence)
         work.attempts = execution.settle(work.attempts, change)
