@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.orders.model import TriggerState
 from fairlead.triggers import price
+from fairlead.triggers.offers import Offers
 from fairlead.triggers.price import Book
 from fairlead.venues.meteora.damm_v2_fees import RATE_LIMITER, BaseFee
 from fairlead.venues.token2022 import TransferFee
@@ -82,6 +83,29 @@ def test_book_fires_what_a_scan_of_all_orders_would(
         else:
             check_tick(book, known, pools_at(mils, limiter=limiter))
         assert len(known) == len(book)
+
+
+@given(
+    SIZES,
+    st.lists(
+        st.tuples(st.integers(0, 60) | st.integers(0, 10**7), st.integers(-1, 1)),
+        min_size=2,
+        max_size=40,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=100)
+def test_book_is_exact_among_neighbours_whose_limits_are_an_atom_apart(
+    smallest: int, steps: list[tuple[int, int]], limiter: bool
+) -> None:
+    pools = pools_at(1_000, limiter=limiter)
+    states = []
+    for number, (more, off) in enumerate(steps, 1):
+        amount = smallest + more
+        best, _ = Offers(pools, MINTS[0], NOW).best(amount, 10_000)
+        states.append(resting(number, amount, max(best + off, 1)))
+    known = {state.trigger.order_id: state for state in states}
+    check_tick(book_of(*states), known, pools)
 
 
 @given(st.data())
