@@ -375,12 +375,12 @@ def postgres_address(settings: Settings) -> PostgresAddress:
 
 def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
     """Redis where there is one, else the database's own notifications, else this process alone."""
+    if settings.store.embedded:
+        return LocalBus()
     if settings.store.redis_url is not None:
         from fairlead.bus.redis import RedisBus
 
         return RedisBus(settings.store.redis_url, REDIS_PREFIX, clock, store.active_orders)
-    if settings.store.embedded:
-        return LocalBus()
     session_dsn = postgres_address(settings).session_dsn
     if session_dsn is None:
         # Through a transaction pooler nothing can be heard: everybody polls.
@@ -494,6 +494,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
         idle_poll_ms=workers.store_poll_ms,
         settle_poll_ms=workers.settle_poll_ms,
         trigger_poll_ms=workers.trigger_poll_ms,
+        stop_grace_s=settings.api.shutdown_ms / 1000,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead.api.http import create_app
+from fairlead.errors import Unavailable
 from fairlead.orders import execution
 from fairlead.orders.model import AttemptSettled, AttemptState, Change, Order
 from fairlead.orders.retry import RetryPolicy
@@ -273,6 +274,19 @@ async def test_ready_names_the_part_that_does_not_answer():
         await here.store.register_worker("w", here.deps.clock.now_ms() + 60_000)
         response = await here.client.get("/ready")
         assert (200, "ok") == (response.status_code, response.json()["checks"]["chain"])
+
+
+async def test_orders_go_on_without_a_bus_and_ready_says_so():
+    async with world() as here:
+        await here.store.register_worker("w", here.deps.clock.now_ms() + 60_000)
+
+        async def ping() -> None:
+            raise Unavailable("bus", "gone")
+
+        here.bus.ping = ping  # type: ignore[method-assign]
+        response = await here.client.get("/ready")
+        assert (200, "ready") == (response.status_code, response.json()["status"])
+        assert "ok" != response.json()["checks"]["bus"]
 
 
 async def test_quotes_name_every_venue_and_the_best():

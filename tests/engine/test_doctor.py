@@ -1,6 +1,7 @@
 """`fairlead doctor`, and servers that cannot start, in the situations people get into."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_beside_an_embedded_server_all_is_well(tmp_path: Path) -> None:
         serve.wait_ready()
         checks = examined(tmp_path, PORT=str(serve.port))
     assert {} == wrong(checks)
-    assert "schema 1" in checks["store"][1]
+    assert re.search(r"schema \d+", checks["store"][1])
 
 
 def test_beside_a_server_on_postgres_all_is_well_though_its_chain_is_inside(

@@ -20,6 +20,7 @@ from fairlead.api.problems import Refusal
 from fairlead.api.queries import query_of
 from fairlead.api.schemas import Alive, Ready
 from fairlead.api.web_files import PAGE, WebFiles
+from fairlead.telemetry.checks import is_ready
 
 CHECK_TIMEOUT_S = 2.0
 """How long one part may take to answer /ready."""
@@ -89,7 +90,7 @@ class Pages:
         return json_answer(Alive("ok", __version__))
 
     async def ready(self, request: Request) -> Response:
-        """GET /ready: the store, the bus, the chain and the workers answer."""
+        """GET /ready: the store, the chain and the workers answer. The bus is told of too."""
         self._access.principal(headers_of(request.scope))
         query_of(request.scope, _NONE)
         deps = self._deps
@@ -103,7 +104,7 @@ class Pages:
         checks = dict(zip(names, found, strict=True))
         for check in await deps.ready():
             checks[check.part] = "ok" if check.ok else check.detail
-        if any(state != "ok" for state in checks.values()):
+        if not is_ready(checks):
             raise Refusal("not_ready", headers={"retry-after": "1"}, checks=checks)
         return json_answer(Ready("ready", checks))
 

@@ -179,8 +179,11 @@ def _url(value: str, schemes: tuple[str, ...]) -> Secret:
     try:
         parts = urlsplit(value)
         _ = parts.port
+        if parts.fragment:
+            raise ValueError(parts.fragment)
     except ValueError:
-        raise ValueError(wanted) from None
+        encoded = "@ : / # ? of a password are written as %40 %3A %2F %23 %3F"
+        raise ValueError(f"{wanted}, where {encoded}") from None
     if parts.scheme not in schemes or not (parts.hostname or parts.query or parts.path):
         raise ValueError(wanted)
     return Secret(value)

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fairlead import __version__
+from fairlead.telemetry.checks import is_ready
 from fairlead.telemetry.metrics import Metrics
 
 CHECK_TIMEOUT_S = 2.0
@@ -30,7 +31,7 @@ Ask = Callable[[], Awaitable[str | None]]
 
 
 def endpoint_app(metrics: Metrics, parts: Mapping[str, Ask], tokens: Sequence[str]) -> Starlette:
-    """The application. A process is ready when all its parts are well."""
+    """The application. A process is ready when all its parts are well, the dispensable apart."""
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
@@ -40,7 +41,7 @@ def endpoint_app(metrics: Metrics, parts: Mapping[str, Ask], tokens: Sequence[st
             return _refused()
         found = await asyncio.gather(*(_state(ask) for ask in parts.values()))
         checks = dict(zip(parts, found, strict=True))
-        if all(state == "ok" for state in found):
+        if is_ready(checks):
             return JSONResponse({"status": "ready", "checks": checks})
         told = {"status": "not_ready", "checks": checks}
         return JSONResponse(told, 503, headers={"retry-after": "1"})
