@@ -13,7 +13,7 @@ from solders.signature import Signature
 
 from fairlead.bus.local import LocalBus
 from fairlead.chain.pools import ChainPools, paper_pool_list
-from fairlead.errors import Overloaded, Rejected
+from fairlead.errors import FairleadError, Overloaded, Rejected
 from fairlead.orders.model import NewOrder
 from fairlead.ports import Accepted, Hand, SendOutcome, Wallet
 from fairlead.sim.clock import ProcessClock, VirtualClock
@@ -152,6 +152,7 @@ class Process:
 
     def heal(self) -> None:
         """From now on all works."""
+        self.clock.skew_ms = 0
         self.store.is_down = False
         for provider in self.providers:
             provider.is_down = False
@@ -166,7 +167,9 @@ class Process:
         while not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task], timeout=0.001)
-        if not self._task.cancelled() and (error := self._task.exception()) is not None:
+        error = None if self._task.cancelled() else self._task.exception()
+        # A process that cannot begin says why and ends: whoever runs it begins it again.
+        if error is not None and not isinstance(error, FairleadError):
             raise AssertionError(f"worker of {self.name} died: {error!r}") from error
         assert self.worker.driving == 0
         assert self.worker.places.free == self.worker.places.size, "places leaked"
