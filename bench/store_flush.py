@@ -1,10 +1,10 @@
-"""What one flush of the PostgreSQL store costs: µs of CPU here and in the server, by size; prints JSON.
+"""What one flush of the PostgreSQL store costs: µs of CPU here and in the server, by size.
 
     python -m bench.store_flush [FOLDER …] [--rounds 5]
 
-Orders live their lives in step: all are accepted in one flush, claimed by it, routed and submitted in the
-next, then confirmed, then finalized. Folders hold other versions of the sources; they take turns with
-each other on one server, each with its own database, and the medians are told.
+Orders live their lives in step: all are accepted and claimed in one flush, routed and submitted in
+the next, then confirmed, then finalized. Folders hold other versions of the sources; they take
+turns on one server, each with its own database, and the medians of the turns are told.
 """
 
 import argparse
@@ -71,9 +71,7 @@ def submitted(order: Order, now: int) -> Change:
 def confirmed(order: Order, now: int) -> Change:
     done = event(OrderStatus.SUBMITTED, EventType.CONFIRMED, b'{"amountOut":"151.23"}')
     before, after = OrderStatus.SUBMITTED, done.status
-    return Change(
-        order.order_id, "w", 4, before, after, now, (done,), amount_out_atoms=151_230_000
-    )
+    return Change(order.order_id, "w", 4, before, after, now, (done,), amount_out_atoms=151_230_000)
 
 
 def finalized(order: Order, now: int) -> Change:

@@ -56,6 +56,8 @@ async def test_what_is_refused_leaves_its_neighbours_as_they_are(world: World, s
     chance = random.Random(seed)
     store = await world.open()
     ids: list[str] = []
+    flushes: list[int] = []
+    store.observe_flushes(lambda writes, _: flushes.append(writes))
     for step in range(8):
         new = [some_order(chance) for _ in range(12)]
         owners = [chance.choice([None, "w"]) for _ in new]
@@ -72,6 +74,8 @@ async def test_what_is_refused_leaves_its_neighbours_as_they_are(world: World, s
                 ids.append(order.order_id)
         for one, result in zip(changes, results[len(new) :], strict=False):
             assert isinstance(result, Fenced) or one.sequence + len(one.events) == result
+        # Nothing was refused by an error of the database, which is found out by halving the flush.
+        assert [len(results)] == flushes[step:]
     await check_books(world, store)
 
 
