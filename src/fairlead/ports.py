@@ -208,7 +208,7 @@ class QueueState(msgspec.Struct, frozen=True, gc=False):
     """The queue for metrics and readiness."""
 
     waiting: int
-    # Creation time of the oldest order that waits and is due.
+    # Since when the order has been due that waits longest: since its accept, or since it fired.
     oldest_ms: int | None
     # Workers whose lease is alive.
     workers: int
