@@ -8,7 +8,8 @@ from solders.instruction import Instruction
 
 from fairlead.venues.meteora import damm_v2
 from fairlead.venues.meteora.damm_v2_errors import EXCEEDED_SLIPPAGE as DAMM_V2_SLIPPAGE
-from fairlead.venues.raydium import cpmm
+from fairlead.venues.raydium import clmm, cpmm
+from fairlead.venues.raydium.clmm_errors import SLIPPAGE as CLMM_SLIPPAGE
 from fairlead.venues.raydium.cpmm_curve import EXCEEDED_SLIPPAGE as CPMM_SLIPPAGE
 from fairlead.venues.vectors import Vector, parse
 from fairlead.venues.venue import SwapQuote, Venue, VenueError
@@ -18,9 +19,13 @@ MAX_DIFFERENCES_SHOWN = 10
 BUILD_QUIRK_CEIL_DIV = "ceil_div"
 COMMANDS = ("check",)
 
-_SLIPPAGE = {Venue.RAYDIUM_CPMM: CPMM_SLIPPAGE, Venue.METEORA_DAMM_V2: DAMM_V2_SLIPPAGE}
+_SLIPPAGE = {
+    Venue.RAYDIUM_CPMM: frozenset((CPMM_SLIPPAGE,)),
+    Venue.METEORA_DAMM_V2: frozenset((DAMM_V2_SLIPPAGE,)),
+    Venue.RAYDIUM_CLMM: CLMM_SLIPPAGE,
+}
 
-AnyLoadedPool = cpmm.LoadedCpmmPool | damm_v2.LoadedDammV2Pool
+AnyLoadedPool = cpmm.LoadedCpmmPool | damm_v2.LoadedDammV2Pool | clmm.LoadedClmmPool
 
 
 def load_pool(vector: Vector) -> AnyLoadedPool:
@@ -30,6 +35,8 @@ def load_pool(vector: Vector) -> AnyLoadedPool:
         return cpmm.decode(vector.pool, account).load(vector.accounts)
     if vector.venue == Venue.METEORA_DAMM_V2.value:
         return damm_v2.decode(vector.pool, account).load(vector.accounts)
+    if vector.venue == Venue.RAYDIUM_CLMM.value:
+        return clmm.decode(vector.pool, account).load(vector.accounts)
     raise ValueError(f"{vector.venue} is not known")
 
 
@@ -49,7 +56,7 @@ def difference(vector: Vector) -> str | None:
             return None
         return f"we refuse with {error}, recorded: {_recorded(vector)}"
     if not _within_limit(vector, quote):
-        if vector.error_code == _SLIPPAGE[pool.venue]:
+        if vector.error_code in _SLIPPAGE[pool.venue]:
             return None
         return f"we are beyond the limit, recorded: {_recorded(vector)}"
     if (quote.amount_in_atoms, quote.amount_out_atoms) != (vector.amount_in, vector.amount_out):
@@ -63,6 +70,13 @@ def build(pool: AnyLoadedPool, vector: Vector) -> Instruction:
     user, mint = vector.payer, vector.input_mint
     wallet = (vector.user_input, vector.user_output)
     amounts = (vector.amount, vector.limit)
+    if isinstance(pool, clmm.LoadedClmmPool):
+        is_v1, limit = vector.sent_name == "swap", vector.sqrt_price_limit_x64
+        arrays = _clmm_arrays(pool, vector)
+        swap = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
+        return swap(
+            user, mint, *wallet, *amounts, sqrt_price_limit_x64=limit, max_arrays=arrays, v1=is_v1
+        )
     if vector.instruction == "exact_out":
         return pool.swap_exact_out(user, mint, *wallet, *amounts)
     if isinstance(pool, damm_v2.LoadedDammV2Pool):
@@ -95,6 +109,10 @@ def check_files(paths: Iterable[Path]) -> tuple[int, list[str]]:
 
 def _quote(pool: AnyLoadedPool, vector: Vector) -> SwapQuote:
     mint, amount, time = vector.input_mint, vector.amount, vector.time
+    if isinstance(pool, clmm.LoadedClmmPool):
+        limit, arrays = vector.sqrt_price_limit_x64, _clmm_arrays(pool, vector)
+        quote = pool.quote_exact_out if vector.instruction == "exact_out" else pool.quote_exact_in
+        return quote(mint, amount, time, sqrt_price_limit_x64=limit, max_arrays=arrays)
     if vector.instruction == "exact_out":
         if isinstance(pool, cpmm.LoadedCpmmPool):
             old = vector.build_quirk == BUILD_QUIRK_CEIL_DIV
@@ -103,6 +121,14 @@ def _quote(pool: AnyLoadedPool, vector: Vector) -> SwapQuote:
     if vector.instruction == "partial" and isinstance(pool, damm_v2.LoadedDammV2Pool):
         return pool.quote_partial_in(mint, amount, time)
     return pool.quote_exact_in(mint, amount, time)
+
+
+def _clmm_arrays(pool: clmm.LoadedClmmPool, vector: Vector) -> int:
+    """How many tick arrays were sent; what we would name where nothing was."""
+    if vector.sent is None:
+        return clmm.ARRAYS_PER_SWAP
+    fixed = clmm.ACCOUNTS_BEFORE_ARRAYS[vector.sent_name] + pool.has_extension
+    return len(vector.sent.accounts) - fixed
 
 
 def _within_limit(vector: Vector, quote: SwapQuote) -> bool:

@@ -47,6 +47,8 @@ class Vector(msgspec.Struct, frozen=True):
     sent_name: str
     # "ceil_div" where the recorded build's older division matters.
     build_quirk: str | None
+    # The price at which a CLMM swap may stop, partly filled; 0 for none.
+    sqrt_price_limit_x64: int = 0
 
     @property
     def refused(self) -> bool:
@@ -107,6 +109,7 @@ def _vector(file: dict[str, Any], base: dict[Pubkey, Account], raw: dict[str, An
         sent=_instruction(sent) if sent else None,
         sent_name=sent["name"] if sent else "",
         build_quirk=raw.get("build_quirk"),
+        sqrt_price_limit_x64=int(raw.get("params", {}).get("sqrt_price_limit_x64", 0)),
     )
 
 

@@ -38,6 +38,7 @@ class Venue(Enum):
 
     RAYDIUM_CPMM = "raydium_cpmm"
     METEORA_DAMM_V2 = "meteora_damm_v2"
+    RAYDIUM_CLMM = "raydium_clmm"
 
     @property
     def dex(self) -> str:

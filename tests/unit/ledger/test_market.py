@@ -21,6 +21,8 @@ from fairlead.venues.venue import Account, ChainTime, LoadedPool, Venue
 from tests.ledger.wire import ALICE_KEY, blocks, instruction, newest, signed, transfer
 
 SEED = 11
+PAPER_VENUES = (Venue.RAYDIUM_CPMM, Venue.METEORA_DAMM_V2)
+"""Of the venues that fairlead knows, those with pools on the paper chain."""
 USER = Pubkey.from_bytes(ALICE_KEY)
 
 
@@ -108,7 +110,7 @@ def test_every_pool_pays_what_it_quotes(pool):
         assert quote.amount_out_atoms == received(record, token_out.mint)
 
 
-@pytest.mark.parametrize("venue", list(Venue))
+@pytest.mark.parametrize("venue", PAPER_VENUES)
 @pytest.mark.parametrize("base_in", [True, False])
 def test_a_market_that_moved_against_it_fails_the_swap_and_is_back_afterwards(venue, base_in):
     ledger = market()
@@ -206,5 +208,5 @@ def test_balances_of_a_transaction_tell_what_was_paid():
 def test_every_pair_has_a_pool_on_both_venues():
     for base, quote in ((SOL, USDC), (USDC, SOL)):
         found = pools_of(all_pools(), base.mint, quote.mint)
-        assert set(Venue) == {pool.venue for pool in found}
+        assert set(PAPER_VENUES) == {pool.venue for pool in found}
     assert () == pools_of(all_pools(), SOL.mint, bytes(32))
