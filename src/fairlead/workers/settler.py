@@ -2,15 +2,21 @@
 to landing."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
+import msgspec
 import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import execution
 from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus
-from fairlead.ports import SignatureStatus
+from fairlead.ports import Chain, EpochInfo, SignatureStatus
+from fairlead.solana import evidence
+from fairlead.solana.agreement import agreed, needed_of
+from fairlead.solana.evidence import Testimony
+from fairlead.solana.proof import Fill, LandedEvidence, judge_landed
 from fairlead.workers.landing import fill_amounts
+from fairlead.workers.proving import ask_each
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.settler")
@@ -23,6 +29,18 @@ FORK_CHECK_EVERY = 5
 
 MISSING_BEFORE_DROPPED = 2
 """Times in a row that a confirmed transaction must be unknown before its bytes are sent again."""
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """What one witness says of a confirmed transaction."""
+
+    testimony: Testimony
+    # Never heard of, or failed: not what was confirmed.
+    is_gone: bool
+
+
+Seen = dict[str, Sighting]
+"""By order id; orders that need not be looked at yet are left out."""
 
 
 class Settler:
@@ -77,64 +95,118 @@ class Settler:
                 log.exception("settler_error", waiting=len(self._waiting))
 
     async def _look(self, *, fork_check: bool) -> None:
-        finalized = await self._bench.parts.chain.epoch_info("finalized")
-        due = [
-            work
-            for work in self._waiting.values()
-            if fork_check or (_attempt(work).slot or 0) <= finalized.slot
-        ]
-        for chunk in _chunks(due, STATUSES_PER_QUESTION):
-            await self._ask(chunk, finalized.slot)
+        """Ask each witness about all that waits, and settle what enough of them agree on."""
+        witnesses = self._bench.parts.chain.witnesses
+        needed = needed_of(len(witnesses))
+        waiting = [(work, _attempt(work)) for work in self._waiting.values()]
 
-    async def _ask(self, chunk: list[Work], finalized_slot: int) -> None:
-        chain = self._bench.parts.chain
-        signatures = [_attempt(work).signature for work in chunk]
-        statuses = await chain.signature_statuses(signatures)
+        def is_enough(seen: Sequence[Seen]) -> bool:
+            ids = {order_id for each in seen for order_id in each}
+            return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in ids)
+
+        seen = await ask_each(
+            witnesses, lambda witness: self._seen_by(witness, waiting, fork_check), is_enough
+        )
         settle = [
-            self._settle(work, status, finalized_slot)
-            for work, status in zip(chunk, statuses, strict=True)
+            self._settle(work, attempt, _of(work.order.order_id, seen), needed)
+            for work, attempt in waiting
         ]
         results = await asyncio.gather(*settle, return_exceptions=True)
-        for work, result in zip(chunk, results, strict=True):
+        for (work, _), result in zip(waiting, results, strict=True):
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 # One order's trouble must not keep the others from their end.
-                self._bench.bugs += 1
-                log.error("settler_error", order_id=work.order.order_id, exc_info=result)
+                self._trouble(work, result)
+
+    async def _seen_by(
+        self, witness: Chain, waiting: Sequence[tuple[Work, Attempt]], fork_check: bool
+    ) -> Seen:
+        """What one witness says of those that may be final, or gone."""
+        finalized = await witness.epoch_info("finalized")
+        due = [
+            (work, attempt)
+            for work, attempt in waiting
+            if fork_check or (attempt.slot or 0) <= finalized.slot
+        ]
+        statuses = await _statuses(witness, [attempt.signature for _, attempt in due])
+        old = [
+            attempt.signature
+            for _, attempt in due
+            if statuses[attempt.signature] is None and (attempt.slot or 0) <= finalized.slot
+        ]
+        # A recent cache forgets; only the history can say that there is nothing.
+        statuses |= await _statuses(witness, old, search_history=True)
+        found = [
+            self._sighting(witness, finalized, work, attempt, statuses[attempt.signature])
+            for work, attempt in due
+        ]
+        results = await asyncio.gather(*found, return_exceptions=True)
+        seen: Seen = {}
+        for (work, _), result in zip(due, results, strict=True):
+            if isinstance(result, Sighting):
+                seen[work.order.order_id] = result
+            elif not isinstance(result, Unavailable):
+                self._trouble(work, result)
+        return seen
+
+    async def _sighting(
+        self,
+        witness: Chain,
+        finalized: EpochInfo,
+        work: Work,
+        attempt: Attempt,
+        status: SignatureStatus | None,
+    ) -> Sighting:
+        """At `finalized` with the fill, read again (rule 20)."""
+        if status is None or status.error is not None:
+            found = LandedEvidence(status)
+        elif status.commitment != "finalized":
+            return Sighting(Testimony((), None), is_gone=False)
+        else:
+            landed = await witness.transaction(attempt.signature, "finalized")
+            fill = None
+            if landed is not None and landed.error is None:
+                fill = Fill(*fill_amounts(landed, work.order, attempt))
+            found = LandedEvidence(status, landed, fill)
+        said = evidence.of_landing(witness.name, attempt, found, finalized)
+        is_gone = status is None or status.error is not None
+        return Sighting(Testimony(said, judge_landed(found)), is_gone)
 
     async def _settle(
-        self, work: Work, status: SignatureStatus | None, finalized_slot: int
+        self, work: Work, attempt: Attempt, seen: Sequence[Sighting], needed: int
     ) -> None:
-        order_id, attempt = work.order.order_id, _attempt(work)
-        if status is not None and status.error is None:
-            self._missing.pop(order_id, None)
-            if status.commitment == "finalized":
-                await self._book(work, attempt)
+        order_id = work.order.order_id
+        if not seen or self._waiting.get(order_id) is not work:
             return
-        if status is None and (attempt.slot or 0) <= finalized_slot:
-            (status,) = await self._bench.parts.chain.signature_statuses(
-                (attempt.signature,), search_history=True
-            )
-            if status is not None and status.error is None:
-                if status.commitment == "finalized":
-                    await self._book(work, attempt)
-                return
+        settled = agreed([each.testimony.verdict for each in seen], needed)
+        if settled is not None and settled.fill is not None:
+            said = [each.testimony for each in seen]
+            proof = evidence.document(attempt, settled, said, needed)
+            await self._book(work, attempt, settled.slot or 0, settled.fill, proof)
+            return
+        gone = [each.is_gone for each in seen]
+        if gone.count(True) < needed or gone.count(False) >= needed:
+            if not all(gone):
+                self._missing.pop(order_id, None)
+            return
         missing = self._missing.get(order_id, 0) + 1
         self._missing[order_id] = missing
         if missing >= MISSING_BEFORE_DROPPED:
             await self._lost(work)
 
-    async def _book(self, work: Work, attempt: Attempt) -> None:
-        """Read the fill again at `finalized` and book it (rule 20)."""
-        parts = self._bench.parts
-        landed = await parts.chain.transaction(attempt.signature, "finalized")
-        if landed is None or landed.error is not None:
-            return
-        in_atoms, out_atoms = fill_amounts(landed, work.order, attempt)
+    async def _book(
+        self, work: Work, attempt: Attempt, slot: int, fill: Fill, proof: bytes
+    ) -> None:
+        """The fill is the chain's word for good."""
+        now_ms = self._bench.now_ms()
         change = execution.finalized(
-            work.order, attempt, in_atoms, out_atoms, landed.slot, parts.clock.now_ms()
+            work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, proof
         )
         if await self._commit(work, change):
             self._forget(work)
+
+    def _trouble(self, work: Work, error: BaseException) -> None:
+        self._bench.bugs += 1
+        log.error("settler_error", order_id=work.order.order_id, exc_info=error)
 
     async def _lost(self, work: Work) -> None:
         """A fork took it (rule 19): back to landing with the same bytes."""
@@ -166,6 +238,26 @@ def _attempt(work: Work) -> Attempt:
     return attempt
 
 
-def _chunks(works: list[Work], size: int) -> Iterator[list[Work]]:
-    for start in range(0, len(works), size):
-        yield works[start : start + size]
+def _of(order_id: str, seen: Sequence[Seen]) -> list[Sighting]:
+    """What the witnesses say of one order, those that do."""
+    return [each[order_id] for each in seen if order_id in each]
+
+
+def _is_clear(seen: Sequence[Sighting], needed: int) -> bool:
+    """Whether no further witness is needed to know what to do with the order now."""
+    verdicts = [each.testimony.verdict for each in seen]
+    if agreed(verdicts, needed) is not None:
+        return True
+    gone = [each.is_gone for each in seen].count(True)
+    return not any(verdicts) and (gone == 0 or gone >= needed)
+
+
+async def _statuses(
+    witness: Chain, signatures: Sequence[str], *, search_history: bool = False
+) -> dict[str, SignatureStatus | None]:
+    found: dict[str, SignatureStatus | None] = {}
+    for start in range(0, len(signatures), STATUSES_PER_QUESTION):
+        chunk = signatures[start : start + STATUSES_PER_QUESTION]
+        answers = await witness.signature_statuses(chunk, search_history=search_history)
+        found |= zip(chunk, answers, strict=True)
+    return found
