@@ -240,6 +240,38 @@ def demo(
 
 
 @app.command()
+def sim(
+    seeds: Annotated[str, typer.Option(help="A seed, or a range of them: 1..100.")] = "1..20",
+    count: Annotated[int, typer.Option("--orders", help="Orders of each seed.", min=1)] = 300,
+    faults: Annotated[
+        str, typer.Option(help="all, none, or names: `fork,send_lost=0.5`, `all,-halt`.")
+    ] = "all",
+    planted: Annotated[
+        str | None, typer.Option(help="A known bug, to see whether it is found.")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(help="Processes; default: one per core.", min=1)
+    ] = None,
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Name the faults and end.")
+    ] = False,
+    list_planted: Annotated[
+        bool, typer.Option("--list-planted", help="Name the planted bugs and end.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Try to break exactly-once: real workers on virtual time, a chain and a store that fail."""
+    from fairlead.cli import sim as command
+
+    if list_faults or list_planted:
+        listing = command.list_faults if list_faults else command.list_planted
+        outcomes.perform(listing, as_json)
+    outcomes.perform(
+        lambda: command.simulate(seeds, count, faults, planted, cores, as_json), as_json
+    )
+
+
+@app.command()
 def doctor(url: Url = None, as_json: Json = False) -> None:
     """Check settings, store, bus, chain, clock and API, and say how to mend what is wrong."""
     from fairlead.cli.doctor import examine

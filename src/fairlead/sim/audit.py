@@ -13,12 +13,14 @@ from solders.signature import Signature
 
 from fairlead.ledger.message import parse_transaction
 from fairlead.orders import lifecycle
+from fairlead.orders.execution import MAX_LATCH_GENERATIONS
 from fairlead.orders.model import (
     Attempt,
     AttemptSettled,
     AttemptState,
     Change,
     Claimed,
+    EventType,
     NewOrder,
     OrderStatus,
 )
@@ -46,13 +48,17 @@ class Known(msgspec.Struct):
     floor_atoms: int | None
     status: OrderStatus
     attempts: dict[str, Attempt] = {}
+    latch_generation: int = 0
+    # Rounds begun, and those of them that earlier firings used up.
+    round: int = 0
+    earlier_rounds: int = 0
     is_over: bool = False
 
 
 class Auditor:
     """Told of each commit and each send. `violations` has what it found."""
 
-    def __init__(self, cluster: Cluster, now_s: Callable[[], float]) -> None:
+    def __init__(self, cluster: Cluster, max_rounds: int, now_s: Callable[[], float]) -> None:
         self.orders: dict[str, Known] = {}
         # Accepted and not ended.
         self.open: dict[str, None] = {}
@@ -60,6 +66,7 @@ class Auditor:
         self.order_of: dict[str, str] = {}
         self.by_key: dict[str, str] = {}
         self._cluster = cluster
+        self._max_rounds = max_rounds
         self._now_s = now_s
 
     def is_over(self) -> bool:
@@ -87,7 +94,9 @@ class Auditor:
         if accepted.replayed:
             return
         limit = order.terms.limit_out_atoms
-        self.orders[order.order_id] = Known(order, accept.owner, limit, order.status)
+        known = Known(order, accept.owner, limit, order.status)
+        known.round = 0 if accept.owner is None else 1
+        self.orders[order.order_id] = known
         self.open[order.order_id] = None
         if order.idempotency_key is not None:
             other = self.by_key.setdefault(order.idempotency_key, order.order_id)
@@ -101,6 +110,7 @@ class Auditor:
                 text = f"{owner} took it while {known.owner} had it"
                 self.fail("one owner at a time", text, each.order.order_id)
             known.owner = owner
+            known.round = each.order.round
 
     def _released(self, owners: tuple[str, ...]) -> None:
         for order_id in self.open:
@@ -118,10 +128,30 @@ class Auditor:
             self._settled(known, settled)
         if change.new_attempt is not None:
             self._attempted(known, change.new_attempt)
+        self._check_words(known, change)
         if change.release or change.end:
             known.owner = None
         if change.end:
             self._ended(known, change.status)
+
+    def _check_words(self, known: Known, change: Change) -> None:
+        """What is only said, and ends nothing, is true too."""
+        order_id = known.order.order_id
+        if change.latch_generation is not None:
+            known.latch_generation = change.latch_generation
+        if any(event.type is EventType.CONFIRMED for event in change.events):
+            last = list(known.attempts.values())[-1]
+            if bytes(Signature.from_string(last.signature)) not in self._cluster.succeeded:
+                self.fail("confirmed is what was seen (rule 19)", last.signature, order_id)
+        known.round = change.round or known.round
+        known.earlier_rounds = change.earlier_rounds or known.earlier_rounds
+        is_last = (
+            known.latch_generation + 1 >= MAX_LATCH_GENERATIONS
+            or known.round - known.earlier_rounds >= self._max_rounds
+        )
+        if change.failure_code == "latch_taken" and not is_last:
+            text = f"failed over latch {known.latch_generation} in round {known.round}"
+            self.fail("a taken latch decides nothing (rule 10)", text, order_id)
 
     # -- attempts
 

@@ -5,13 +5,14 @@ the ledger itself forgets.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from fairlead.chain.paper import FIRST_HEIGHT, FIRST_SLOT, PaperChain
 from fairlead.chain.paper_waiters import SignatureWaiters
-from fairlead.ledger.bank import Bank
+from fairlead.ledger.account import AccountState
+from fairlead.ledger.bank import Bank, SendOutcome
 from fairlead.ledger.blocks import LedgerParams, TransactionRecord
 from fairlead.ledger.faults import PaperProfile
 from fairlead.ledger.market import PROGRAMS, all_pools
@@ -53,6 +54,8 @@ class Cluster:
         self.is_halted = False
         # What is final, by signature, and who may be told at the end of each slot.
         self.final: dict[bytes, TransactionRecord] = {}
+        # What was in some block as a success, be it dropped since.
+        self.succeeded: set[bytes] = set()
         self.slot_began: list[Callable[[], None]] = []
         self._clock = clock
         self._dice = dice
@@ -101,6 +104,15 @@ class Cluster:
                     self.waiters.wake(record.signature)
         self._confirmed_slot = confirmed_slot
 
+    def take(self, raw: bytes, moved: Mapping[bytes, AccountState] | None = None) -> SendOutcome:
+        """Execute bytes into the open block."""
+        outcome = self.bank.send(raw, moved=moved)
+        if outcome.landed:
+            self.waiters.wake(outcome.signature)
+            if outcome.err is None:
+                self.succeeded.add(outcome.signature)
+        return outcome
+
     # -- what happens to it
 
     def fork(self, last: int | None, *, replays: bool) -> list[bytes]:
@@ -117,7 +129,7 @@ class Cluster:
         if replays:
             self._dice.random.shuffle(raws)
             for raw in raws:
-                self.bank.send(raw)
+                self.take(raw)
         return dropped
 
     async def halt(self) -> None:

@@ -28,7 +28,7 @@ KINDS: dict[str, Kind] = {
     "send_timeout": Kind(0.03, "send", "taken, and no answer until a time-out"),
     "send_doubled": Kind(0.05, "send", "arrives twice"),
     "send_slow": Kind(0.2, "send", "arrives some slots later, after others that left later"),
-    "send_late": Kind(0.05, "send", "arrives in the last block that may hold it"),
+    "send_late": Kind(0.04, "signature", "arrives in the last block that may hold it"),
     "send_doomed": Kind(0.06, "signature", "no block ever takes it, however often it is sent"),
     "swap_failed": Kind(0.08, "signature", "the price moves as it lands: it fails, and pays"),
     "rpc_busy": Kind(0.02, "read", "HTTP 429"),
@@ -87,27 +87,38 @@ SWARM = (0.0, 0.0, 0.3, 1.0, 3.0)
 meet alone in some, and together in others."""
 
 
+EVEN = "even"
+"""Among the faults asked for: the rates hold in every world as they stand, without factors."""
+
+
 class BadFaults(ValueError):
     """What was asked for cannot be read."""
 
 
 def parse_faults(text: str) -> dict[str, float]:
-    """Rates by kind. "all", "none", or names with commas: `fork,send_lost=0.5`, `all,-halt`."""
+    """Rates by kind. "all", "none", or names with commas: `fork,send_lost=0.5`, `all,-halt`.
+
+    With `even` among them every world has just these rates.
+    """
     items = [item.strip() for item in text.split(",") if item.strip()]
     rates: dict[str, float] = {}
+    is_even = False
     if items and items[0].startswith("-"):
         items.insert(0, "all")
     for item in items:
         name, _, value = item.removeprefix("-").partition("=")
         if name in ("all", "none") and not value and not item.startswith("-"):
             rates = _usual() if name == "all" else {}
+        elif item == EVEN:
+            is_even = True
         elif name not in KINDS:
             raise BadFaults(f"there is no fault {name!r}: {', '.join(KINDS)}")
         elif item.startswith("-"):
             rates.pop(name, None)
         else:
             rates[name] = _rate(name, value)
-    return {name: rates[name] for name in KINDS if rates.get(name)}
+    found = {name: rates[name] for name in KINDS if rates.get(name)}
+    return {**found, EVEN: 1.0} if is_even else found
 
 
 def _usual() -> dict[str, float]:
@@ -130,37 +141,43 @@ def _rate(name: str, value: str) -> float:
 def spell_faults(rates: Mapping[str, float]) -> str:
     """The shortest text that `parse_faults` reads as these rates."""
     usual = _usual()
+    even = [EVEN] if EVEN in rates else []
+    rates = {name: rate for name, rate in rates.items() if name != EVEN}
 
     def item(name: str) -> str:
         is_usual = rates[name] == _rate(name, "")
         return name if is_usual else f"{name}={rates[name]!r}"
 
-    from_none = ",".join(item(name) for name in rates) or "none"
+    from_none = ",".join([*map(item, rates), *even]) or "none"
     changed = [item(name) for name in rates if usual.get(name) != rates[name]]
-    from_all = ",".join(["all", *changed, *(f"-{name}" for name in usual if name not in rates)])
+    from_all = ",".join(
+        ["all", *changed, *(f"-{name}" for name in usual if name not in rates), *even]
+    )
     return min((from_none, from_all), key=len)
 
 
 class Dice:
     """The faults of one world: seeded, counted, and off once the trouble is over."""
 
-    def __init__(self, seed: int, rates: Mapping[str, float], *, swarm: bool = True) -> None:
+    def __init__(self, seed: int, rates: Mapping[str, float]) -> None:
         self.random = random.Random(seed)
         self.is_over = False
         self.fired: Counter[str] = Counter()
         choice = self.random.choice
         # Every kind draws, so that leaving one out leaves the others' factors as they were.
-        factors = {name: choice(SWARM) if swarm else 1.0 for name in KINDS}
-        self.rates = {name: rate * factors[name] for name, rate in rates.items()}
+        factors = {name: choice(SWARM) for name in KINDS}
+        if EVEN in rates:
+            factors = dict.fromkeys(KINDS, 1.0)
+        self.rates = {name: rates[name] * factors[name] for name in KINDS if name in rates}
 
     def rate(self, name: str) -> float:
         """Of a kind in this world."""
         return self.rates.get(name, 0.0)
 
-    def hits(self, name: str) -> bool:
-        """Whether this fault happens here; then it counts."""
+    def hits(self, name: str, factor: float = 1.0) -> bool:
+        """Whether this fault happens here, so many times likelier than usual; then it counts."""
         rate = self.rates.get(name)
-        if not rate or self.is_over or self.random.random() >= min(rate, MAX_RATE):
+        if not rate or self.is_over or self.random.random() >= min(rate * factor, MAX_RATE):
             return False
         self.fired[name] += 1
         return True

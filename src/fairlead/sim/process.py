@@ -6,7 +6,6 @@ then goes on where it was.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from solders.signature import Signature
@@ -27,6 +26,20 @@ from fairlead.workers.worker import Worker, WorkerSettings
 
 PROVIDERS = 3
 """Endpoints of each process. The engine uses the first; it will ask several."""
+
+FREQUENT_POINTS = frozenset(
+    {"accept", "claim", "submitted", "confirmed", "finalized", "send", "resend", "renew"}
+)
+RARE_FACTOR = 10.0
+"""How much likelier a process dies at the other points, which are passed that much less often."""
+
+CRASH_POINTS = (
+    *("accept", "claim", "submitted", "send", "resend", "confirmed", "finalized", "fired"),
+    *("attempt_died", "attempt_replaced", "round_failed", "reopened", "dropped", "put_off"),
+    *("cancel_requested", "cancelled", "expiry_reached", "expired", "failed", "still_proving"),
+    *("register", "renew", "adopt", "take_over", "hand_over"),
+)
+"""Where a process may die: right after these."""
 
 
 class Surroundings(Protocol):
@@ -56,8 +69,6 @@ class Process:
         self.name = name
         self.world = world
         self.crashed = asyncio.Event()
-        # Whether it dies at a point, beside those drawn: for tests.
-        self.dies_at: Callable[[str], bool] = lambda point: False
         self._awake = asyncio.Event()
         self._awake.set()
         self.clock = ProcessClock(world.clock, self.gate)
@@ -87,7 +98,8 @@ class Process:
         """A crash point: after something that the world outside now knows."""
         dice = self.world.dice
         kind = "crash_send" if name in ("send", "resend") else "crash_commit"
-        if not self.crashed.is_set() and (self.dies_at(name) or dice.hits(kind)):
+        factor = 1.0 if name in FREQUENT_POINTS else RARE_FACTOR
+        if not self.crashed.is_set() and dice.hits(kind, factor):
             self.world.crash_point(name)
             self.world.tell(self.name, f"dies right after {name}")
             self.crashed.set()

@@ -30,7 +30,7 @@ from fairlead.sim.replica import Past
 from fairlead.venues.venue import Account, ChainTime
 
 READ_TIMEOUT_S = 4.0
-SLOWEST_READ_S = 3.0
+SLOWEST_READ_S = 6.0
 LIE_HEIGHT_BLOCKS = 1_000
 
 _FAILURES = {

@@ -1,7 +1,6 @@
 """What becomes of the bytes that a process sends: lost, late, twice, out of turn, refused."""
 
 import asyncio
-from typing import Literal
 
 from fairlead.ledger.market_flow import moved_against
 from fairlead.ledger.message import parse_transaction
@@ -13,11 +12,6 @@ SLOWEST_S = 3.0
 """The longest that bytes are on their way, unless they come in their last block."""
 
 SEND_TIMEOUT_S = 4.0
-
-Fault = Literal[
-    "send_lost", "send_refused", "send_unheard", "send_timeout", "send_doubled", "send_slow",
-    "send_late",
-]  # fmt: skip
 
 _ACCEPTED = SendOutcome(True)
 _UNHEARD = SendOutcome(False, detail="HTTP 503 (simulated)")
@@ -32,11 +26,13 @@ class Wire:
         self._dice = dice
         self._faults = dice.table(
             ("send_lost", "send_refused", "send_unheard", "send_timeout", "send_doubled",
-             "send_slow", "send_late")
+             "send_slow")
         )  # fmt: skip
-        # Per signature, drawn at its first send: no block takes it; the price moves against it.
+        # Per signature, drawn at its first send: no block takes it; it comes in its last block;
+        # the price moves against it.
         self._known: set[bytes] = set()
         self._doomed: set[bytes] = set()
+        self._last: set[bytes] = set()
         self._failing: set[bytes] = set()
         # By the height of the last block that may hold them.
         self._late: dict[int, list[bytes]] = {}
@@ -52,7 +48,7 @@ class Wire:
             return _UNHEARD, fault
         if fault == "send_lost":
             return _ACCEPTED, fault
-        if fault == "send_late":
+        if raw[1:65] in self._last and not self._dice.is_over:
             self._put_off(raw)
             return _ACCEPTED, fault
         if fault == "send_slow":
@@ -80,6 +76,8 @@ class Wire:
             self._known.add(signature)
             if self._dice.hits("send_doomed"):
                 self._doomed.add(signature)
+            elif self._dice.hits("send_late"):
+                self._last.add(signature)
             elif self._dice.hits("swap_failed"):
                 self._failing.add(signature)
 
@@ -89,7 +87,9 @@ class Wire:
         )
         if last_valid is not None:
             # Age is counted at the parent: one block more may hold it.
-            self._late.setdefault(last_valid + 1, []).append(raw)
+            raws = self._late.setdefault(last_valid + 1, [])
+            if raw not in raws:
+                raws.append(raw)
 
     def _arrive_later(self, raw: bytes) -> None:
         delay_s = self._dice.random.uniform(0.05, SLOWEST_S)
@@ -104,18 +104,19 @@ class Wire:
             return _ACCEPTED
         bank = self._cluster.bank
         moved = moved_against(bank.account, raw) if signature in self._failing else None
-        outcome = bank.send(raw, moved=moved)
+        outcome = self._cluster.take(raw, moved)
         if outcome.landed:
-            self._cluster.waiters.wake(signature)
             return _ACCEPTED
         is_known = outcome.err == "AlreadyProcessed"
         return SendOutcome(False, already_processed=is_known, detail=str(outcome.err))
 
     def _slot_began(self) -> None:
         height = self._cluster.bank.epoch_info("processed").block_height
+        loop, slot_s = asyncio.get_running_loop(), self._cluster.bank.params.slot_ms / 1000
         for due in [due for due in self._late if due <= height]:
             for raw in self._late.pop(due):
-                self._arrive(raw)
+                # Anywhere in that block: whoever asks in it may ask too early.
+                loop.call_later(self._dice.random.uniform(0, 0.95 * slot_s), self._arrive, raw)
         if self._held:
             held, self._held = self._held, []
             self._dice.random.shuffle(held)

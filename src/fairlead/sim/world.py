@@ -62,7 +62,9 @@ class World:
         self.cluster = Cluster(self.clock, seed, params, max_window, dice)
         self.wire = Wire(self.cluster, dice)
         self.bus = LocalBus()
-        self.auditor = Auditor(self.cluster, self.clock.monotonic)
+        self.auditor = Auditor(
+            self.cluster, self.settings.execution.retry.max_rounds, self.clock.monotonic
+        )
         self.store = SimStore(self.clock, self._committed, self.auditor.committed, dice)
         self.wallet = PaperWallet(b"%d" % seed)
         self.stranger = PaperWallet(b"stranger")
