@@ -81,7 +81,7 @@ def submitted(order: Order, attempt: Attempt) -> bytes:
         EventData(
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
-            attempt=_attempt_data(attempt),
+            attempt=attempt_data(attempt),
             retry_count=attempt.round - 1,
         )
     )
@@ -99,14 +99,15 @@ def attempt_replaced(order: Order, route: Route, attempt: Attempt) -> bytes:
             venue=route.pool.venue.value,
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
-            attempt=_attempt_data(attempt),
+            attempt=attempt_data(attempt),
             retry_count=attempt.round - 1,
             reason="the blockhash of the last attempt expired without it; proven dead",
         )
     )
 
 
-def _attempt_data(attempt: Attempt) -> AttemptData:
+def attempt_data(attempt: Attempt) -> AttemptData:
+    """The attempt that an event speaks of."""
     return AttemptData(
         number=attempt.number,
         round=attempt.round,

@@ -30,6 +30,7 @@ from fairlead.solana.transaction import (
     user_account,
 )
 from fairlead.venues.venue import ErrorClass
+from fairlead.workers import latches
 from fairlead.workers.work import Work, Workbench
 
 UNITS_AROUND_A_SWAP = 60_000
@@ -56,7 +57,7 @@ async def attempt(bench: Workbench, work: Work, replaces: Attempt | None) -> Non
         case Failure():
             await bench.commit(work, execution.round_failed(order, made, now_ms, retry))
         case LatchTaken():
-            await bench.commit(work, execution.latch_taken(order, now_ms, retry))
+            await latches.taken_before(bench, work)
         case Made():
             change = execution.submitted(order, made.route, made.attempt, now_ms, replaces)
             await bench.commit(work, change)

@@ -23,6 +23,7 @@ from fairlead.solana.landing import (
 )
 from fairlead.solana.proof import Settled
 from fairlead.venues.venue import ErrorClass
+from fairlead.workers import latches
 from fairlead.workers.proving import Proven, prove, prove_failure
 from fairlead.workers.work import Work, Workbench
 
@@ -167,10 +168,13 @@ async def _settle(bench: Workbench, work: Work, attempt: Attempt, proven: Proven
     logs say why it failed."""
     parts, order, settled = bench.parts, work.order, proven.settled
     if settled.state is AttemptState.DEAD:
-        now_ms = bench.now_ms()
-        change = execution.attempt_died(order, attempt, now_ms, proven.evidence)
-        await bench.commit(work, change)
-        return True
+        dead = AttemptSettled(attempt.signature, settled.state, evidence=proven.evidence)
+        over = attempt.latch_address is None or await latches.is_over(bench, work, dead)
+        if over:
+            now_ms = bench.now_ms()
+            change = execution.attempt_died(order, attempt, now_ms, proven.evidence)
+            await bench.commit(work, change)
+        return over is not None
     assert settled.error is not None
     progress = work.progress_for(attempt)
     if proven.logs is None:
@@ -189,8 +193,10 @@ async def _settle(bench: Workbench, work: Work, attempt: Attempt, proven: Proven
     )
     now_ms, retry = bench.now_ms(), bench.settings.retry
     if failure.latch_taken:
-        await bench.commit(work, execution.latch_taken(order, now_ms, retry, known))
-        return True
+        if await latches.taken(bench, work, known):
+            return True
+        await parts.clock.sleep(bench.settings.landing.prove_ms / 1000)
+        return False
     terminal = failure.error_class is ErrorClass.TERMINAL
     at_floor = attempt.minimum_out_atoms == resting.floor_of(order)
     below = at_floor and failure.code in ABOUT_PRICE

@@ -9,6 +9,7 @@ from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Chain, Clock, Pools, Store, Wallet
 from fairlead.solana.landing import LandingPolicy, Progress
+from fairlead.workers.gate import Gate
 from fairlead.workers.places import Place, Places
 
 
@@ -70,6 +71,8 @@ class Workbench:
         self.changed: set[str] = set()
         # What is being driven, by order id.
         self.in_hand: dict[str, Work] = {}
+        # Which of them may go on.
+        self.gate = Gate()
         # Errors nobody foresaw, for the metrics.
         self.bugs = 0
         self._owner = owner

@@ -1,0 +1,117 @@
+"""What is stored when a transaction of an order is found that the store did not know, and while
+nobody can tell yet whether there is one (EXACTLY-ONCE 23). Pure."""
+
+import msgspec
+
+from fairlead.orders import lifecycle, narration, resting
+from fairlead.orders.events import EventData, encode, number_from_atoms
+from fairlead.orders.model import (
+    Attempt,
+    AttemptSettled,
+    Change,
+    NewEvent,
+    Order,
+    OrderStatus,
+)
+from fairlead.orders.model import EventType as E
+
+FOUND = "found on the chain: the store did not know this transaction"
+
+
+def adopted(
+    order: Order, attempt: Attempt, settled: tuple[AttemptSettled, ...], now_ms: int
+) -> Change:
+    """The attempt becomes one of the order's, and is brought to its end like any other.
+
+    `settled`: the attempts that were alive beside it. An order that is cancelling stays so until
+    the chain says that the swap won.
+    """
+    events = _events(order, attempt)
+    floor = resting.floor_of(order)
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        events[-1].status if events else order.status,
+        now_ms,
+        events,
+        new_attempt=attempt,
+        settled=settled,
+        minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
+        latch_generation=attempt.latch_generation,
+        signature=attempt.signature,
+        dex=_dex(attempt),
+    )
+
+
+def _events(order: Order, attempt: Attempt) -> tuple[NewEvent, ...]:
+    if order.status is OrderStatus.CANCELLING:
+        return ()
+    if order.status is OrderStatus.SUBMITTED:
+        told = encode(_replaced(order, attempt))
+        return (lifecycle.event(order.status, E.ATTEMPT_REPLACED, told),)
+    routed = lifecycle.event(order.status, E.ROUTED, encode(_told(order, attempt)))
+    sent = lifecycle.event(routed.status, E.SUBMITTED, narration.submitted(order, attempt))
+    return routed, sent
+
+
+def _dex(attempt: Attempt) -> str:
+    return attempt.legs[0].venue.partition("_")[0]
+
+
+def _told(order: Order, attempt: Attempt) -> EventData:
+    terms, dex = order.terms, _dex(attempt)
+    least = number_from_atoms(
+        attempt.minimum_out_atoms, terms.token_out_decimals, terms.number_form
+    )
+    return EventData(
+        selected_dex=dex,
+        dex=dex,
+        venue=attempt.legs[0].venue,
+        minimum_out=least,
+        retry_count=attempt.round - 1,
+        reason=FOUND,
+    )
+
+
+def _replaced(order: Order, attempt: Attempt) -> EventData:
+    return msgspec.structs.replace(
+        _told(order, attempt),
+        tx_signature=attempt.signature,
+        tx_hash=attempt.signature,
+        attempt=narration.attempt_data(attempt),
+    )
+
+
+def waits(order: Order, reason: str | None, due_at_ms: int, now_ms: int) -> Change:
+    """Nothing may be signed for the order as yet: let go of it until then. No round is used up; a
+    reason is told (rule 18)."""
+    told: tuple[NewEvent, ...] = ()
+    if reason is not None:
+        told = (lifecycle.event(order.status, E.STILL_PROVING, narration.because(reason)),)
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        order.status,
+        now_ms,
+        told,
+        due_at_ms=due_at_ms,
+        release=True,
+    )
+
+
+def beaten(order: Order, settled: tuple[AttemptSettled, ...], now_ms: int) -> Change:
+    """An attempt failed because another one of the order took the latch. No event of its own: what
+    becomes of the other tells it."""
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        order.status,
+        now_ms,
+        settled=settled,
+    )

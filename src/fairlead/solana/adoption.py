@@ -1,0 +1,147 @@
+"""An attempt out of a transaction that is ours and that the store does not know. Pure.
+
+The chain has kept all that the attempt's row says: its bytes are the transaction's, its legs follow
+from the pool accounts that it names, its minimum stands in the swap's own data.
+"""
+
+from collections.abc import Sequence
+from struct import Struct as Layout
+
+import msgspec
+from solders.hash import Hash
+from solders.pubkey import Pubkey
+
+from fairlead.ledger.message import CompiledInstruction, Message
+from fairlead.orders.model import Attempt, Leg, Order, OrderTerms
+from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM
+from fairlead.solana.landed import LandedTransaction
+from fairlead.solana.lost import message_of
+from fairlead.venues.venue import LoadedPool
+
+_U32 = Layout("<I")
+_U64 = Layout("<Q")
+_SET_COMPUTE_UNIT_LIMIT, _SET_COMPUTE_UNIT_PRICE = 2, 3
+# Stands for the minimum where a swap's data is compared with what we would write.
+_ANY_MINIMUM = 0x7EDCBA9876543210
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """What a transaction exchanges, as its instructions say."""
+
+    legs: tuple[Leg, ...]
+    # The least that it insists on.
+    minimum_out_atoms: int
+
+
+def swap_in(
+    transaction: LandedTransaction, terms: OrderTerms, pools: Sequence[LoadedPool]
+) -> Swapped | None:
+    """The swap of this order's amount in it, over a pool of its pair; None if there is none."""
+    message = message_of(transaction)
+    if message is None:
+        return None
+    for instruction in message.instructions:
+        program = message.keys[instruction.program_index]
+        for pool in pools:
+            if program != bytes(pool.pool.program_id) or not _names(message, instruction, pool):
+                continue
+            minimum = _minimum_in(instruction.data, terms, pool)
+            if minimum is not None:
+                return Swapped((_leg(terms, pool),), minimum)
+    return None
+
+
+def _names(message: Message, instruction: CompiledInstruction, pool: LoadedPool) -> bool:
+    count = len(message.keys)
+    named = {message.keys[index] for index in instruction.account_indexes if index < count}
+    return {bytes(each) for each in (pool.address, *pool.pool.vaults)} <= named
+
+
+def _minimum_in(data: bytes, terms: OrderTerms, pool: LoadedPool) -> int | None:
+    """The minimum in a swap's data that is otherwise what we would write for these terms."""
+    wallet = Pubkey.from_string(terms.wallet)
+    ours = pool.swap_exact_in(
+        wallet,
+        Pubkey.from_string(terms.token_in),
+        wallet,
+        wallet,
+        terms.amount_in_atoms,
+        _ANY_MINIMUM,
+    ).data
+    at = ours.find(_U64.pack(_ANY_MINIMUM))
+    if at < 0 or len(ours) != len(data):
+        return None
+    if ours[:at] != data[:at] or ours[at + 8 :] != data[at + 8 :]:
+        return None
+    (minimum,) = _U64.unpack_from(data, at)
+    return int(minimum)
+
+
+def _leg(terms: OrderTerms, pool: LoadedPool) -> Leg:
+    first_is_in = str(pool.mints[0]) == terms.token_in
+    vault_in, vault_out = pool.pool.vaults if first_is_in else pool.pool.vaults[::-1]
+    return Leg(
+        venue=pool.venue.value,
+        program=str(pool.pool.program_id),
+        pool=str(pool.address),
+        token_in=terms.token_in,
+        token_out=terms.token_out,
+        vault_in=str(vault_in),
+        vault_out=str(vault_out),
+    )
+
+
+def attempt_of(
+    order: Order,
+    number: int,
+    transaction: LandedTransaction,
+    latch: tuple[str, int] | None,
+    swapped: Swapped,
+    block_height: int,
+    now_ms: int,
+) -> Attempt:
+    """The attempt as it would have been stored, live: its end is proven like any other's.
+
+    `latch`: address and generation. `block_height`: of a finalized block at or after the one that
+    holds it; what its blockhash's height was is not known, and a greater one only waits longer for
+    a proof of death (rule 13).
+    """
+    message = message_of(transaction)
+    assert message is not None
+    units, price = _budget(message)
+    return Attempt(
+        signature=transaction.signature,
+        order_id=order.order_id,
+        round=max(order.round, 1),
+        number=number,
+        raw=transaction.raw,
+        blockhash=str(Hash.from_bytes(message.blockhash)),
+        blockhash_slot=transaction.slot,
+        blockhash_height=block_height,
+        last_valid_block_height=block_height,
+        compute_unit_limit=units,
+        compute_unit_price_micro_lamports=price,
+        tip_lamports=0,
+        fee_lamports=transaction.fee_lamports,
+        latch_address=None if latch is None else latch[0],
+        latch_generation=order.latch_generation if latch is None else latch[1],
+        minimum_out_atoms=swapped.minimum_out_atoms,
+        legs=swapped.legs,
+        created_at_ms=now_ms,
+        slot=transaction.slot,
+    )
+
+
+def _budget(message: Message) -> tuple[int, int]:
+    """Compute units asked for, and their price in micro-lamports."""
+    units, price = 0, 0
+    program = bytes(COMPUTE_BUDGET_PROGRAM)
+    for instruction in message.instructions:
+        if message.keys[instruction.program_index] != program or not instruction.data:
+            continue
+        tag, rest = instruction.data[0], instruction.data[1:]
+        if tag == _SET_COMPUTE_UNIT_LIMIT and len(rest) == 4:
+            (units,) = _U32.unpack(rest)
+        elif tag == _SET_COMPUTE_UNIT_PRICE and len(rest) == 8:
+            (price,) = _U64.unpack(rest)
+    return units, price
