@@ -6,9 +6,11 @@ from pathlib import Path
 
 from solders.instruction import Instruction
 
-from fairlead.venues.meteora import damm_v2
+from fairlead.venues.meteora import damm_v2, dlmm, dlmm_instruction
 from fairlead.venues.meteora.damm_v2_errors import EXCEEDED_SLIPPAGE as DAMM_V2_SLIPPAGE
-from fairlead.venues.raydium import clmm, cpmm
+from fairlead.venues.meteora.dlmm_errors import SLIPPAGE as DLMM_SLIPPAGE
+from fairlead.venues.raydium import amm_v4, clmm, cpmm
+from fairlead.venues.raydium.amm_v4_curve import EXCEEDED_SLIPPAGE as AMM_V4_SLIPPAGE
 from fairlead.venues.raydium.clmm_errors import SLIPPAGE as CLMM_SLIPPAGE
 from fairlead.venues.raydium.cpmm_curve import EXCEEDED_SLIPPAGE as CPMM_SLIPPAGE
 from fairlead.venues.vectors import Vector, parse
@@ -23,9 +25,17 @@ _SLIPPAGE = {
     Venue.RAYDIUM_CPMM: frozenset((CPMM_SLIPPAGE,)),
     Venue.METEORA_DAMM_V2: frozenset((DAMM_V2_SLIPPAGE,)),
     Venue.RAYDIUM_CLMM: CLMM_SLIPPAGE,
+    Venue.METEORA_DLMM: DLMM_SLIPPAGE,
+    Venue.RAYDIUM_AMM_V4: frozenset((AMM_V4_SLIPPAGE,)),
 }
 
-AnyLoadedPool = cpmm.LoadedCpmmPool | damm_v2.LoadedDammV2Pool | clmm.LoadedClmmPool
+AnyLoadedPool = (
+    cpmm.LoadedCpmmPool
+    | damm_v2.LoadedDammV2Pool
+    | clmm.LoadedClmmPool
+    | dlmm.LoadedDlmmPool
+    | amm_v4.LoadedAmmV4Pool
+)
 
 
 def load_pool(vector: Vector) -> AnyLoadedPool:
@@ -37,6 +47,10 @@ def load_pool(vector: Vector) -> AnyLoadedPool:
         return damm_v2.decode(vector.pool, account).load(vector.accounts)
     if vector.venue == Venue.RAYDIUM_CLMM.value:
         return clmm.decode(vector.pool, account).load(vector.accounts)
+    if vector.venue == Venue.METEORA_DLMM.value:
+        return dlmm.decode(vector.pool, account).load(vector.accounts)
+    if vector.venue == Venue.RAYDIUM_AMM_V4.value:
+        return amm_v4.decode(vector.pool, account).load(vector.accounts)
     raise ValueError(f"{vector.venue} is not known")
 
 
@@ -77,6 +91,10 @@ def build(pool: AnyLoadedPool, vector: Vector) -> Instruction:
         return swap(
             user, mint, *wallet, *amounts, sqrt_price_limit_x64=limit, max_arrays=arrays, v1=is_v1
         )
+    if isinstance(pool, dlmm.LoadedDlmmPool):
+        is_v1, count = vector.sent_name in dlmm_instruction.V1_NAMES, _dlmm_arrays(vector)
+        move = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
+        return move(user, mint, *wallet, *amounts, arrays=count, v1=is_v1)
     if vector.instruction == "exact_out":
         return pool.swap_exact_out(user, mint, *wallet, *amounts)
     if isinstance(pool, damm_v2.LoadedDammV2Pool):
@@ -129,6 +147,13 @@ def _clmm_arrays(pool: clmm.LoadedClmmPool, vector: Vector) -> int:
         return clmm.ARRAYS_PER_SWAP
     fixed = clmm.ACCOUNTS_BEFORE_ARRAYS[vector.sent_name] + pool.has_extension
     return len(vector.sent.accounts) - fixed
+
+
+def _dlmm_arrays(vector: Vector) -> int | None:
+    """How many bin arrays were sent; None for what we would name."""
+    if vector.sent is None:
+        return None
+    return len(vector.sent.accounts) - dlmm_instruction.ACCOUNTS_BEFORE_ARRAYS[vector.sent_name]
 
 
 def _within_limit(vector: Vector, quote: SwapQuote) -> bool:

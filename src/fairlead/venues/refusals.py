@@ -2,8 +2,20 @@
 
 from solders.pubkey import Pubkey
 
-from fairlead.venues.meteora import damm_v2_accounts, damm_v2_errors
-from fairlead.venues.raydium import clmm_accounts, clmm_errors, cpmm, cpmm_accounts
+from fairlead.venues.meteora import (
+    damm_v2_accounts,
+    damm_v2_errors,
+    dlmm_accounts,
+    dlmm_errors,
+)
+from fairlead.venues.raydium import (
+    amm_v4_accounts,
+    amm_v4_curve,
+    clmm_accounts,
+    clmm_errors,
+    cpmm,
+    cpmm_accounts,
+)
 from fairlead.venues.token2022 import is_token_program
 from fairlead.venues.venue import ErrorClass
 
@@ -23,4 +35,6 @@ def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> Erro
         return damm_v2_errors.classify(log_name, code)
     if program_id in clmm_accounts.PROGRAM_IDS:
         return clmm_errors.classify(log_name, code)
+    if program_id == dlmm_accounts.PROGRAM_ID:
+        return dlmm_errors.classify(log_name, code)
     return ErrorClass.TERMINAL

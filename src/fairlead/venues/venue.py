@@ -39,6 +39,8 @@ class Venue(Enum):
     RAYDIUM_CPMM = "raydium_cpmm"
     METEORA_DAMM_V2 = "meteora_damm_v2"
     RAYDIUM_CLMM = "raydium_clmm"
+    METEORA_DLMM = "meteora_dlmm"
+    RAYDIUM_AMM_V4 = "raydium_amm_v4"
 
     @property
     def dex(self) -> str:

@@ -1,0 +1,338 @@
+"""Meteora DLMM: liquidity in bins of constant price, fees that follow volatility, limit orders.
+
+Decode a pair, load the accounts it names, then quote and build instructions as often as wanted.
+The pair names the bin arrays next to its price in both directions; a quote that would go beyond
+those it was given is refused as `bin_array_not_given`.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from fairlead.amounts import BPS, U64_MAX
+from fairlead.venues.meteora.dlmm_accounts import (
+    PAIR_DISCRIMINATOR,
+    PAIR_SIZE,
+    PROGRAM_ID,
+    PairKeys,
+    PairNumbers,
+    bin_array_address,
+    bitmap_extension_address,
+    decode_keys,
+    decode_numbers,
+)
+from fairlead.venues.meteora.dlmm_arrays import decode_extension
+from fairlead.venues.meteora.dlmm_errors import BITMAP_EXTENSION_IS_NOT_PROVIDED
+from fairlead.venues.meteora.dlmm_instruction import (
+    swap_data,
+    swap_exact_out_data,
+    swap_instruction,
+)
+from fairlead.venues.meteora.dlmm_path import (
+    Path,
+    arrays_reached,
+    indices_on_path,
+    path_of,
+)
+from fairlead.venues.meteora.dlmm_swap import (
+    Swap,
+    check_open,
+    spot_price,
+    swap_in,
+    swap_out,
+)
+from fairlead.venues.token2022 import (
+    TOKEN_2022_PROGRAM,
+    Mint,
+    TransferFee,
+    amount_of,
+    decode_mint,
+    is_token_account,
+)
+from fairlead.venues.venue import (
+    Account,
+    ChainTime,
+    ErrorClass,
+    SwapQuote,
+    Venue,
+    VenueError,
+    account_of,
+)
+
+ARRAYS_PER_SIDE = 4
+"""Bin arrays read in each direction: 280 bins and more, about what a transaction can compute."""
+
+SPARE_ARRAYS = 1
+"""Passed beyond those the amount reaches, for a price that moves until it lands."""
+
+INSUFFICIENT_FUNDS = 1
+"""The token program's number where a reserve is short."""
+
+COMPUTE_UNITS = 56_000
+COMPUTE_UNITS_PER_BIN = 3_500
+COMPUTE_UNITS_PER_ARRAY = 8_000
+COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
+
+
+class DlmmPool(msgspec.Struct, frozen=True, gc=False):
+    """A decoded LbPair. Pairs are in the order X, Y."""
+
+    keys: PairKeys
+    numbers: PairNumbers
+
+    @property
+    def venue(self) -> Venue:
+        return Venue.METEORA_DLMM
+
+    @property
+    def address(self) -> Pubkey:
+        return self.keys.lb_pair
+
+    @property
+    def mints(self) -> tuple[Pubkey, Pubkey]:
+        return self.keys.mints
+
+    @property
+    def vaults(self) -> tuple[Pubkey, Pubkey]:
+        return self.keys.reserves
+
+    @property
+    def token_programs(self) -> tuple[Pubkey, Pubkey]:
+        return self.keys.token_programs
+
+    @property
+    def program_id(self) -> Pubkey:
+        return PROGRAM_ID
+
+    @property
+    def accounts_needed(self) -> tuple[Pubkey, ...]:
+        """Reserves, mints with fees, the nearest bin arrays, and the extension where it may matter.
+
+        Arrays that only the extension names are in `accounts_needed_with`.
+        """
+        return self.accounts_needed_with(None)
+
+    def accounts_needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
+        """As `accounts_needed`, with the arrays that this extension's bitmap adds."""
+        decoded = None if extension is None else decode_extension(self.address, extension)
+        count, numbers = ARRAYS_PER_SIDE, self.numbers
+        down, below = indices_on_path(numbers, decoded, count, swap_for_y=True)
+        up, above = indices_on_path(numbers, decoded, count, swap_for_y=False)
+        needed = [*self.vaults, *self._token_2022_mints()]
+        if extension is not None or BITMAP_EXTENSION_IS_NOT_PROVIDED in (below, above):
+            needed.append(bitmap_extension_address(self.address))
+        needed += [bin_array_address(self.address, index) for index in dict.fromkeys(down + up)]
+        return tuple(needed)
+
+    def _token_2022_mints(self) -> list[Pubkey]:
+        pairs = zip(self.mints, self.token_programs, strict=True)
+        return [mint for mint, program in pairs if program == TOKEN_2022_PROGRAM]
+
+    def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedDlmmPool":
+        """The pool ready to quote; `VenueError` names an account that is missing or wrong.
+
+        A bin array or the extension may be missing: quotes then end there.
+        """
+        account = accounts.get(bitmap_extension_address(self.address))
+        extension = None if account is None else decode_extension(self.address, account)
+        down, up = (
+            path_of(self.address, self.numbers, extension, accounts, swap_for_y=swap_for_y)
+            for swap_for_y in (True, False)
+        )
+        mints = (self._mint(accounts, 0), self._mint(accounts, 1))
+        reserves = (self._reserve(accounts, 0), self._reserve(accounts, 1))
+        return LoadedDlmmPool(self, mints, reserves, extension is not None, down, up)
+
+    def _mint(self, accounts: Mapping[Pubkey, Account], side: int) -> Mint | None:
+        if self.token_programs[side] != TOKEN_2022_PROGRAM:
+            return None
+        return decode_mint(account_of(accounts, self.mints[side]))
+
+    def _reserve(self, accounts: Mapping[Pubkey, Account], side: int) -> int:
+        account = account_of(accounts, self.vaults[side])
+        if not is_token_account(account):
+            raise VenueError(ErrorClass.TERMINAL, "not_a_token_account")
+        return amount_of(account.data)
+
+
+def decode(address: Pubkey, account: Account) -> DlmmPool:
+    """The pool in this account; `VenueError` not_a_pool where there is none."""
+    data = account.data
+    if account.owner != PROGRAM_ID or len(data) != PAIR_SIZE or data[:8] != PAIR_DISCRIMINATOR:
+        raise VenueError(ErrorClass.TERMINAL, "not_a_pool", detail=str(address))
+    return DlmmPool(decode_keys(address, data), decode_numbers(data))
+
+
+class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
+    """A pool with its liquidity in both directions and what its mints withhold."""
+
+    pool: DlmmPool
+    # None for a mint of SPL Token.
+    token_2022_mints: tuple[Mint | None, Mint | None]
+    # Atoms, whoever they belong to.
+    reserves: tuple[int, int]
+    has_extension: bool
+    # Down for X to Y, up for Y to X.
+    down: Path
+    up: Path
+
+    @property
+    def venue(self) -> Venue:
+        return Venue.METEORA_DLMM
+
+    @property
+    def address(self) -> Pubkey:
+        return self.pool.address
+
+    @property
+    def mints(self) -> tuple[Pubkey, Pubkey]:
+        return self.pool.mints
+
+    @property
+    def token_programs(self) -> tuple[Pubkey, Pubkey]:
+        return self.pool.token_programs
+
+    def quote_exact_in(
+        self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime
+    ) -> SwapQuote:
+        """What the program would pay now for this input."""
+        return self._quote(input_mint, self.exact_in(input_mint, amount_in_atoms, time))
+
+    def quote_exact_out(
+        self, input_mint: Pubkey, amount_out_atoms: int, time: ChainTime
+    ) -> SwapQuote:
+        """What the program would take now for this output."""
+        return self._quote(input_mint, self.exact_out(input_mint, amount_out_atoms, time))
+
+    def exact_in(self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime) -> Swap:
+        """The swap of this input, bin by bin."""
+        return self._swap(input_mint, amount_in_atoms, time, exact_in=True)
+
+    def exact_out(self, input_mint: Pubkey, amount_out_atoms: int, time: ChainTime) -> Swap:
+        """The swap that brings this output, bin by bin."""
+        return self._swap(input_mint, amount_out_atoms, time, exact_in=False)
+
+    def swap_exact_in(
+        self,
+        user: Pubkey,
+        input_mint: Pubkey,
+        user_input: Pubkey,
+        user_output: Pubkey,
+        amount_in_atoms: int,
+        minimum_out_atoms: int,
+        *,
+        arrays: int | None = None,
+        v1: bool = False,
+    ) -> Instruction:
+        """swap2, with the bin arrays the amount reaches and a spare one, or with so many.
+
+        `v1` names the older `swap`, for pairs whose mints are both of SPL Token.
+        """
+        path = self._path(input_mint)
+        if arrays is None:
+            arrays = arrays_reached(path, amount_in_atoms, exact_in=True) + SPARE_ARRAYS
+        data = swap_data(amount_in_atoms, minimum_out_atoms, v1=v1)
+        return self._instruction(data, user, (user_input, user_output), path, arrays, v1=v1)
+
+    def swap_exact_out(
+        self,
+        user: Pubkey,
+        input_mint: Pubkey,
+        user_input: Pubkey,
+        user_output: Pubkey,
+        amount_out_atoms: int,
+        maximum_in_atoms: int,
+        *,
+        arrays: int | None = None,
+        v1: bool = False,
+    ) -> Instruction:
+        """swap_exact_out2 or the older swap_exact_out, as `swap_exact_in`."""
+        path = self._path(input_mint)
+        if arrays is None:
+            gross = amount_out_atoms + self._highest_transfer_fee(input_mint, amount_out_atoms)
+            arrays = arrays_reached(path, gross, exact_in=False) + SPARE_ARRAYS
+        data = swap_exact_out_data(amount_out_atoms, maximum_in_atoms, v1=v1)
+        return self._instruction(data, user, (user_input, user_output), path, arrays, v1=v1)
+
+    def _instruction(
+        self,
+        data: bytes,
+        user: Pubkey,
+        wallet: tuple[Pubkey, Pubkey],
+        path: Path,
+        arrays: int,
+        *,
+        v1: bool,
+    ) -> Instruction:
+        indices = [index for index, _ in path.arrays[:arrays]]
+        keys, has_extension = self.pool.keys, self.has_extension
+        return swap_instruction(
+            data, keys, user, wallet, indices, has_extension=has_extension, v1=v1
+        )
+
+    def _swap_for_y(self, input_mint: Pubkey) -> bool:
+        """Whether the swap is X for Y."""
+        mint_x, mint_y = self.pool.mints
+        if input_mint == mint_x:
+            return True
+        if input_mint == mint_y:
+            return False
+        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
+
+    def _path(self, input_mint: Pubkey) -> Path:
+        return self.down if self._swap_for_y(input_mint) else self.up
+
+    def _transfer_fees(self, epoch: int) -> tuple[TransferFee | None, TransferFee | None]:
+        mint_x, mint_y = self.token_2022_mints
+        return (
+            mint_x.transfer_fee(epoch) if mint_x is not None else None,
+            mint_y.transfer_fee(epoch) if mint_y is not None else None,
+        )
+
+    def _highest_transfer_fee(self, input_mint: Pubkey, amount_out_atoms: int) -> int:
+        """On the output, in any epoch."""
+        mint = self.token_2022_mints[1 if self._swap_for_y(input_mint) else 0]
+        if mint is None:
+            return 0
+        fees = (mint.older_fee, mint.newer_fee)
+        return max(f.pre_fee_amount(amount_out_atoms) - amount_out_atoms if f else 0 for f in fees)
+
+    def _swap(
+        self, input_mint: Pubkey, amount_atoms: int, time: ChainTime, *, exact_in: bool
+    ) -> Swap:
+        assert 0 <= amount_atoms <= U64_MAX
+        swap_for_y, numbers = self._swap_for_y(input_mint), self.pool.numbers
+        check_open(numbers, time)
+        fees = self._transfer_fees(time.epoch)
+        path = self.down if swap_for_y else self.up
+        move = swap_in if exact_in else swap_out
+        swap = move(numbers, path, fees, swap_for_y, amount_atoms, time.unix_timestamp)
+        if swap.out_of_reserve > self.reserves[1 if swap_for_y else 0]:
+            # Bytes of older statistics count as limit orders to the program; the transfer fails.
+            raise VenueError(ErrorClass.LIQUIDITY, "InsufficientFunds", INSUFFICIENT_FUNDS)
+        return swap
+
+    def _quote(self, input_mint: Pubkey, swap: Swap) -> SwapQuote:
+        swap_for_y = self._swap_for_y(input_mint)
+        mint_in, mint_out = self.mints if swap_for_y else (self.mints[1], self.mints[0])
+        net_in = swap.into_reserve - (swap.fee if swap.fee_on_input else 0)
+        gross_out = swap.out_of_reserve + (0 if swap.fee_on_input else swap.fee)
+        price = spot_price(self.pool.numbers)
+        spot_in, spot_out = (1 << 64, price) if swap_for_y else (price, 1 << 64)
+        at_pool_price = net_in * spot_out
+        lost = at_pool_price - gross_out * spot_in
+        units = COMPUTE_UNITS + COMPUTE_UNITS_PER_BIN * (len(swap.steps) - 1)
+        units += COMPUTE_UNITS_PER_ARRAY * (swap.arrays - 1)
+        for mint in self.token_2022_mints:
+            if mint is not None:
+                units += COMPUTE_UNITS_PER_TOKEN_2022_SIDE
+        return SwapQuote(
+            swap.amount_in,
+            swap.amount_out,
+            swap.fee,
+            mint_in if swap.fee_on_input else mint_out,
+            -(-lost * BPS // at_pool_price) if lost > 0 else 0,
+            units,
+        )

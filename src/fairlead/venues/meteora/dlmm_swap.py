@@ -1,0 +1,214 @@
+"""One DLMM swap: from the pair's numbers over its bins to the amounts that move.
+
+The walk starts at the active bin and fills bin after bin until the amount is used up. The bitmaps
+say which arrays hold liquidity; the others are jumped over. Transfer fees of Token-2022 are taken
+off before and after.
+"""
+
+from typing import NoReturn
+
+import msgspec
+
+from fairlead.amounts import U64_MAX
+from fairlead.venues.meteora.bins import PriceOutOfRange, price_from_id
+from fairlead.venues.meteora.dlmm_accounts import (
+    ACTIVATION_BY_SLOT,
+    ACTIVATION_BY_TIME,
+    COLLECT_ONLY_Y,
+    CUSTOMIZABLE_PERMISSIONLESS,
+    PERMISSION,
+    STATUS_ENABLED,
+    PairNumbers,
+)
+from fairlead.venues.meteora.dlmm_curve import BinFill, fill_exact_in, fill_exact_out
+from fairlead.venues.meteora.dlmm_errors import (
+    INSUFFICIENT_OUT_AMOUNT,
+    INVALID_ACTIVATION_TYPE,
+    INVALID_INPUT,
+    MATH_OVERFLOW,
+    POOL_DISABLED,
+    refusal,
+)
+from fairlead.venues.meteora.dlmm_fees import (
+    FeeSplit,
+    split_fee,
+    total_fee_rate,
+    update_references,
+    volatility_at,
+)
+from fairlead.venues.meteora.dlmm_path import Path
+from fairlead.venues.token2022 import TransferFee
+from fairlead.venues.venue import ChainTime, ErrorClass, VenueError
+
+BIN_ARRAY_NOT_GIVEN = "bin_array_not_given"
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """What one filled bin did."""
+
+    bin_id: int
+    # Of 10^9, and the volatility it came from.
+    fee_rate: int
+    volatility_accumulator: int
+    fill: BinFill
+
+
+class Swap(msgspec.Struct, frozen=True, gc=False):
+    """What a swap moves, in atoms."""
+
+    # Leaves the user's input account, and reaches the output account.
+    amount_in: int
+    amount_out: int
+    # Reach the input reserve and leave the output reserve.
+    into_reserve: int
+    out_of_reserve: int
+    # The whole fee, of the input if `fee_on_input` else of the output.
+    fee: int
+    fee_on_input: bool
+    steps: tuple[Step, ...]
+    # Bin arrays touched.
+    arrays: int
+
+    def fee_split(self, protocol_share: int) -> FeeSplit:
+        """Who gets which part of the fee, without a host.
+
+        Where the fee is on the output the protocol also gets what an exact output leaves over.
+        """
+        surplus = 0 if self.fee_on_input else sum(step.fill.surplus for step in self.steps)
+        parts = [
+            split_fee(step.fill.fee, protocol_share, step.fill.mm_in, step.fill.net_in)
+            for step in self.steps
+        ]
+        return FeeSplit(
+            sum(part.market_makers for part in parts),
+            sum(part.limit_orders for part in parts),
+            sum(part.protocol for part in parts) + surplus,
+        )
+
+
+def check_open(numbers: PairNumbers, time: ChainTime) -> None:
+    """Refuses a pair that is disabled (terminal) or not active yet."""
+    if numbers.status != STATUS_ENABLED:
+        raise refusal(POOL_DISABLED, "disabled", ErrorClass.TERMINAL)
+    if numbers.pair_type not in (PERMISSION, CUSTOMIZABLE_PERMISSIONLESS):
+        return
+    if numbers.activation_type == ACTIVATION_BY_TIME:
+        point = time.unix_timestamp
+    elif numbers.activation_type == ACTIVATION_BY_SLOT:
+        point = time.slot
+    else:
+        raise refusal(INVALID_ACTIVATION_TYPE)
+    if point < numbers.activation_point:
+        raise refusal(POOL_DISABLED, f"opens at {numbers.activation_point}")
+
+
+def fee_is_on_input(numbers: PairNumbers, swap_for_y: bool) -> bool:
+    """Which side the fee is taken from."""
+    return numbers.collect_fee_mode != COLLECT_ONLY_Y or not swap_for_y
+
+
+def swap_in(
+    numbers: PairNumbers,
+    path: Path,
+    fees: tuple[TransferFee | None, TransferFee | None],
+    swap_for_y: bool,
+    amount_in: int,
+    now: int,
+) -> Swap:
+    """The swap that takes `amount_in`. `fees` are of X, of Y."""
+    fee_in, fee_out = fees if swap_for_y else (fees[1], fees[0])
+    if not amount_in:
+        raise refusal(INVALID_INPUT, "an amount of 0")
+    net = amount_in - fee_in.fee(amount_in) if fee_in is not None else amount_in
+    if net <= 0:
+        raise refusal(INSUFFICIENT_OUT_AMOUNT, "nothing after the fee", ErrorClass.LIQUIDITY)
+    on_input = fee_is_on_input(numbers, swap_for_y)
+    steps, arrays = _walk(numbers, path, swap_for_y, on_input, net, now, exact_in=True)
+    output = sum([step.fill.amount_out for step in steps])
+    if output > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "an output of more than 2^64-1")
+    received = output - fee_out.fee(output) if fee_out is not None else output
+    if not received:
+        raise refusal(INSUFFICIENT_OUT_AMOUNT, "buys nothing", ErrorClass.LIQUIDITY)
+    fee = sum([step.fill.fee for step in steps])
+    return Swap(amount_in, received, net, output, fee, on_input, tuple(steps), arrays)
+
+
+def swap_out(
+    numbers: PairNumbers,
+    path: Path,
+    fees: tuple[TransferFee | None, TransferFee | None],
+    swap_for_y: bool,
+    amount_out: int,
+    now: int,
+) -> Swap:
+    """The swap that brings `amount_out` to the user. `fees` are of X, of Y."""
+    fee_in, fee_out = fees if swap_for_y else (fees[1], fees[0])
+    output = amount_out + _inverse_fee(fee_out, amount_out)
+    if output > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "an output of more than 2^64-1")
+    on_input = fee_is_on_input(numbers, swap_for_y)
+    steps, arrays = _walk(numbers, path, swap_for_y, on_input, output, now, exact_in=False)
+    if not amount_out:
+        raise refusal(INSUFFICIENT_OUT_AMOUNT, "an amount of 0", ErrorClass.TERMINAL)
+    net = sum([step.fill.amount_in for step in steps])
+    paid = net + _inverse_fee(fee_in, net)
+    if paid > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "an input of more than 2^64-1")
+    fee = sum([step.fill.fee for step in steps])
+    return Swap(paid, amount_out, net, output, fee, on_input, tuple(steps), arrays)
+
+
+def spot_price(numbers: PairNumbers) -> int:
+    """The active bin's price, Y per X with 64 fraction bits."""
+    try:
+        return price_from_id(numbers.active_id, numbers.bin_step)
+    except PriceOutOfRange:
+        raise refusal(MATH_OVERFLOW, f"bin {numbers.active_id}") from None
+
+
+def _walk(
+    numbers: PairNumbers,
+    path: Path,
+    swap_for_y: bool,
+    on_input: bool,
+    left: int,
+    now: int,
+    *,
+    exact_in: bool,
+) -> tuple[list[Step], int]:
+    """The bins that the amount fills, and how many arrays they are in."""
+    p, active_id = numbers.parameters, numbers.active_id
+    reference, index_reference = update_references(p, numbers.v_parameters, active_id, now)
+    fill_bin = fill_exact_in if exact_in else fill_exact_out
+    steps: list[Step] = []
+    volatility, rate = -1, 0
+    for count, (_, bins) in enumerate(path.arrays, 1):
+        for b in bins:
+            bin_id = b.bin_id
+            if bin_id > active_id if swap_for_y else bin_id < active_id:
+                continue
+            moved = volatility_at(p, reference, abs(index_reference - bin_id))
+            if moved != volatility:
+                volatility, rate = moved, total_fee_rate(p, moved)
+            fill = fill_bin(b, left, rate, swap_for_y, on_input)
+            steps.append(Step(bin_id, rate, volatility, fill))
+            left -= fill.amount_in if exact_in else fill.amount_out
+            if not left:
+                return steps, count
+    _raise_end(path.end_code)
+
+
+def _raise_end(code: int | None) -> NoReturn:
+    if code is None:
+        raise VenueError(ErrorClass.LIQUIDITY, BIN_ARRAY_NOT_GIVEN)
+    raise refusal(code, "no more liquidity", ErrorClass.LIQUIDITY)
+
+
+def _inverse_fee(fee: TransferFee | None, post_fee_atoms: int) -> int:
+    if fee is None:
+        return 0
+    inverse = fee.inverse_fee(post_fee_atoms)
+    if inverse is None:
+        raise refusal(MATH_OVERFLOW, "a transfer fee that has no inverse")
+    return inverse
