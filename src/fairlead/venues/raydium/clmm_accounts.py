@@ -38,8 +38,8 @@ FEE_ON_INPUT, FEE_ON_TOKEN_0, FEE_ON_TOKEN_1 = 0, 1, 2
 FEE_RATE_DENOMINATOR = 1_000_000
 
 # decimals, tick_spacing, liquidity, sqrt_price_x64, tick_current.
-_POOL_HEAD = Layout("<BBHQQQQi")
-_POOL_HEAD_OFFSET = 233
+POOL_HEAD = Layout("<BBHQQQQi")
+POOL_HEAD_OFFSET = 233
 STATUS_OFFSET, FEE_ON_OFFSET = 389, 390
 BITMAP_OFFSET, BITMAP_SIZE = 904, 128
 ROWS, ROW_SIZE = 14, 64
@@ -131,7 +131,7 @@ class TickArray(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(maxsize=POOLS_KEPT)
 def decode_numbers(data: bytes) -> PoolNumbers:
     """The numbers in the bytes of a pool."""
-    head = _POOL_HEAD.unpack_from(data, _POOL_HEAD_OFFSET)
+    head = POOL_HEAD.unpack_from(data, POOL_HEAD_OFFSET)
     decimals_0, decimals_1, spacing, liquidity, liquidity_high, price, price_high, tick = head
     dynamic = None
     if any(data[DYNAMIC_FEE_OFFSET : DYNAMIC_FEE_OFFSET + DYNAMIC_FEE_SIZE]):

@@ -105,11 +105,11 @@ def compute_swap_step(
             )
     if reached != target:
         amount_in, amount_out = amounts_between(sqrt_price, reached, liquidity, zero_for_one)
-    if not is_base_input:
-        # With much liquidity the price may round to the target before all of it is paid.
-        amount_out = min(amount_out, amount_remaining)
     if amount_in > U64_MAX or amount_out > U64_MAX:
         raise refusal("MaxTokenOverflow")
+    if not is_base_input:
+        # The price is rounded so that it pays for all of the output, and may pay for more.
+        amount_out = min(amount_out, amount_remaining)
     if is_base_input and reached != target:
         # The rest is too small to move the price and becomes fee.
         fee = amount_remaining - amount_in

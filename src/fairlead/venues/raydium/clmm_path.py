@@ -20,7 +20,7 @@ from fairlead.venues.raydium.clmm_accounts import (
     Tick,
     TickArray,
 )
-from fairlead.venues.raydium.clmm_bitmap import ArrayPath
+from fairlead.venues.raydium.clmm_bitmap import ArrayPath, is_in_default_bitmap
 from fairlead.venues.raydium.clmm_curve import (
     amounts_between,
     compute_swap_step,
@@ -76,7 +76,7 @@ class Path:
         self.zero_for_one = zero_for_one
         self.tick_start = numbers.tick_current
         self.rates = rates
-        self._ticks = _ticks_ahead(numbers.tick_current, arrays, order, zero_for_one)
+        self._ticks = _ticks_ahead(numbers, arrays, order, zero_for_one)
         # Why there is no further step; None while there may be one.
         self.end: VenueError | None = None
         # Running sums and states after 0, 1, 2 … filled steps.
@@ -267,9 +267,10 @@ class Path:
 
 
 def _ticks_ahead(
-    tick_current: int, arrays: Sequence[TickArray], order: ArrayPath, zero_for_one: bool
+    numbers: PoolNumbers, arrays: Sequence[TickArray], order: ArrayPath, zero_for_one: bool
 ) -> Iterator[tuple[Tick, int] | VenueError]:
     """Initialised ticks in the direction with the number of their array; at last, why no more."""
+    tick_current = numbers.tick_current
     for number in range(len(order.starts)):
         if number == len(arrays):
             yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
@@ -291,6 +292,8 @@ def _ticks_ahead(
     if not order.is_complete:
         yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
     if order.lacks_extension:
+        if not is_in_default_bitmap(tick_current, numbers.tick_spacing):
+            yield panic("the bitmap extension is missing")
         yield refusal("MissingTickArrayBitmapExtensionAccount")
     if not order.starts:
         yield refusal("InsufficientLiquidityForDirection")
