@@ -1,0 +1,394 @@
+"""The Chain port over several providers of one cluster, of which one may lie.
+
+What ends an order is not asked here: whoever proves asks each of `witnesses`. Here is what an order
+needs on its way: reads from the first provider that answers, sends to all, hints from any, and the
+few answers that allow a signature, for which two must stand.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from fairlead.chain.agreeing_providers import WITHIN_S, Endpoint, Provider, Providers
+from fairlead.chain.agreeing_simulation import agreed_simulation, is_stale
+from fairlead.chain.rpc_caches import MAX_KEPT, Recent
+from fairlead.errors import FairleadError, Unavailable
+from fairlead.ports import (
+    AccountsAtSlot,
+    AddressSignature,
+    Blockhash,
+    Chain,
+    Clock,
+    EpochInfo,
+    LandedTransaction,
+    SendOutcome,
+    SignatureStatus,
+    Simulation,
+)
+from fairlead.solana.agreement import (
+    MAX_APART_BLOCKS,
+    agreed_height,
+    agreed_value,
+    likely_status,
+    needed_of,
+)
+from fairlead.venues.venue import ChainTime
+
+MAX_AGE_S = 0.3
+"""How long an answer about the newest block is told again: less than a slot. The providers must not
+remember any themselves: a height counts from when it was asked for here."""
+
+LAG_BLOCKS = 50
+"""How far behind the others a provider is left alone for a while: 20 s of 400 ms slots."""
+
+LONE_WORD_S = 10.0
+"""How long a success is believed that one provider tells of while two have never heard of it:
+longer than honest ones are apart, and too short for a liar to keep an order from its proof."""
+
+STALE_TRIES, STALE_PAUSE_S = 4, 0.4
+"""How often, a slot apart, a blockhash is looked for that only one provider seems to know."""
+
+
+class AgreeingChain:
+    """Several endpoints of one cluster as one. `name` is that of the first, with the number of the
+    others."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], clock: Clock, *, max_age_s: float = MAX_AGE_S
+    ) -> None:
+        assert len(endpoints) >= 2
+        self.name = f"{endpoints[0].name} and {len(endpoints) - 1} more"
+        self._needed = needed_of(len(endpoints))
+        self._monotonic, self._sleep = clock.monotonic, clock.sleep
+        self._providers = Providers(endpoints, self._needed, clock.monotonic)
+        self._witnesses = tuple(endpoints)
+        self._max_age_s = max_age_s
+        self._blockhashes: Recent[str, Blockhash] = Recent(clock.monotonic)
+        self._epochs: Recent[str, EpochInfo] = Recent(clock.monotonic)
+        self._fees: Recent[tuple[int, tuple[Pubkey, ...]], int] = Recent(clock.monotonic)
+        self._rents: dict[int, int] = {}
+        # Who gave the blockhashes of late.
+        self._sources: dict[str, Provider] = {}
+        # Since when one provider alone tells of a success, by signature.
+        self._lone: dict[str, float] = {}
+        self._sending: set[asyncio.Future[SendOutcome]] = set()
+
+    @property
+    def witnesses(self) -> Sequence[Chain]:
+        return self._witnesses
+
+    async def start(self) -> None:
+        for endpoint in self._witnesses:
+            await endpoint.start()
+
+    async def stop(self) -> None:
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        for endpoint in self._witnesses:
+            await endpoint.stop()
+
+    # -- what allows a signature -----------------------------------------------------------------
+
+    async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash:
+        """A provider's blockhash, each time another's, with heights that do not rest on its word.
+
+        From the height follows when an attempt is dead (rule 13). One that is too low would make it
+        dead while it may still land, so it is the greatest that any provider reports at `processed`
+        after the blockhash was read, as long as another comes near: one liar can raise it and so
+        delay a proof, by `MAX_APART_BLOCKS` at most, and never lower it. Where no two come near
+        each other nothing is signed (`Unavailable`).
+        """
+        return await self._blockhashes.get(
+            commitment, self._max_age_s, lambda: self._latest_blockhash(commitment)
+        )
+
+    async def _latest_blockhash(self, commitment: str) -> Blockhash:
+        source, latest = await self._providers.first(
+            lambda c: c.latest_blockhash(commitment), self._providers.in_turn()
+        )
+        # Asked of all anew, and only now.
+        infos = await self._providers.together(lambda c: c.epoch_info("processed"))
+        slots, heights = {source: latest.slot}, {source: latest.block_height}
+        for provider, info in infos:
+            slots[provider] = info.slot
+            heights[provider] = max(info.block_height, heights.get(provider, 0))
+        height = agreed_height(tuple(heights.values()), self._needed)
+        if height is None:
+            raise Unavailable("chain", "the providers' heights are too far apart")
+        for provider, said in heights.items():
+            if not height - LAG_BLOCKS <= said <= height:
+                self._providers.failed(provider)
+        self._remember_source(latest.blockhash, source)
+        return Blockhash(
+            latest.blockhash,
+            _slot_before_signing(tuple(slots.values())),
+            height,
+            # Liveness only: when proof is looked for.
+            min(latest.last_valid_block_height, height + MAX_APART_BLOCKS),
+        )
+
+    def _remember_source(self, blockhash: str, source: Provider) -> None:
+        self._sources[blockhash] = source
+        if len(self._sources) > MAX_KEPT:
+            del self._sources[next(iter(self._sources))]
+
+    async def simulate(self, transaction: bytes) -> Simulation:
+        """Asked first of those who did not give the blockhash: that they know it vouches for it.
+
+        One success is enough, the chain has the last word anyway. A failure ends a round, so two
+        must tell of the same; else `Unavailable`.
+        """
+        source = self._source_of(transaction)
+        others = [each for each in self._providers.in_order() if each is not source]
+        for _ in range(STALE_TRIES):
+            heard = await self._simulated(transaction, others)
+            found = agreed_simulation(heard, self._needed)
+            nobody_knows = bool(heard) and all(is_stale(each) for each in heard)
+            if found is None and source is not None and not nobody_knows:
+                heard += await self._simulated(transaction, [source])
+                found = agreed_simulation(heard, self._needed)
+            if found is not None:
+                return found
+            if not nobody_knows:
+                raise Unavailable("chain", "no two providers say the same of the simulation")
+            # They may be a slot behind.
+            await self._sleep(STALE_PAUSE_S)
+        if source is not None:
+            # Old, or never there. The next blockhash comes from another.
+            self._providers.failed(source)
+        self._blockhashes = Recent(self._monotonic)
+        raise Unavailable("chain", "only who gave the blockhash knows it")
+
+    async def _simulated(
+        self, transaction: bytes, providers: Sequence[Provider]
+    ) -> list[Simulation]:
+        """What these say, one after the other until it is enough."""
+        heard: list[Simulation] = []
+        for provider in providers:
+            try:
+                async with asyncio.timeout(WITHIN_S):
+                    heard.append(await provider.chain.simulate(transaction))
+            except (Unavailable, TimeoutError) as error:
+                self._providers.failed(provider, error)
+                continue
+            if agreed_simulation(heard, self._needed) is not None:
+                break
+        return heard
+
+    def _source_of(self, transaction: bytes) -> Provider | None:
+        blockhash = VersionedTransaction.from_bytes(transaction).message.recent_blockhash
+        return self._sources.get(str(blockhash))
+
+    async def rent_minimum(self, space: int) -> int:
+        """Asked once per size, for good: two must say the same."""
+        if space not in self._rents:
+            heard = await self._providers.together(
+                lambda c: c.rent_minimum(space),
+                lambda all: agreed_value(all, self._needed) is not None,
+            )
+            rent = agreed_value([value for _, value in heard], self._needed)
+            if rent is None:
+                raise Unavailable("chain", f"no two providers agree on the rent of {space} bytes")
+            self._rents[space] = rent
+        return self._rents[space]
+
+    # -- reads that decide nothing ---------------------------------------------------------------
+
+    async def epoch_info(self, commitment: str = "finalized") -> EpochInfo:
+        """The newest for which another provider vouches; where none does, the newest. For pace: it
+        proves nothing."""
+        if commitment == "finalized":
+            return await self._epoch_info(commitment)
+        return await self._epochs.get(
+            commitment, self._max_age_s, lambda: self._epoch_info(commitment)
+        )
+
+    async def _epoch_info(self, commitment: str) -> EpochInfo:
+        heard = await self._providers.together(
+            lambda c: c.epoch_info(commitment), self._are_two_near
+        )
+        newest_last = sorted([info for _, info in heard], key=lambda info: info.block_height)
+        height = agreed_height([info.block_height for info in newest_last], self._needed)
+        return next((i for i in newest_last if i.block_height == height), newest_last[-1])
+
+    def _are_two_near(self, infos: Sequence[EpochInfo]) -> bool:
+        heights = sorted([info.block_height for info in infos])
+        return len(heights) >= self._needed and heights[-1] - heights[-2] <= LAG_BLOCKS
+
+    async def time(self) -> ChainTime:
+        return (await self._providers.first(lambda c: c.time()))[1]
+
+    async def accounts(
+        self, addresses: Sequence[Pubkey], commitment: str = "confirmed", min_context_slot: int = 0
+    ) -> AccountsAtSlot:
+        """From one provider, which is at `min_context_slot` or later."""
+        _, read = await self._providers.first(
+            lambda c: c.accounts(addresses, commitment, min_context_slot)
+        )
+        return read
+
+    async def signature_statuses(
+        self, signatures: Sequence[str], *, search_history: bool = False
+    ) -> tuple[SignatureStatus | None, ...]:
+        """What is likely, given what each provider says: a hint, on which nothing ends."""
+        if not signatures:
+            return ()
+        heard = await self._providers.together(
+            lambda c: c.signature_statuses(signatures, search_history=search_history),
+            lambda all: len(all) >= self._needed and len({_kinds(each) for each in all}) == 1,
+        )
+        answers = [each for _, each in heard]
+        return tuple(
+            [
+                self._likely(signature, [each[index] for each in answers])
+                for index, signature in enumerate(signatures)
+            ]
+        )
+
+    def _likely(
+        self, signature: str, answers: Sequence[SignatureStatus | None]
+    ) -> SignatureStatus | None:
+        told = likely_status(answers, self._needed)
+        nobody = [each for each in answers if each is None]
+        if told is None or len(nobody) < self._needed:
+            self._lone.pop(signature, None)
+            return told
+        # One against two. It may be the first to see it; it may also lie.
+        since_s = self._lone.setdefault(signature, self._monotonic())
+        if len(self._lone) > MAX_KEPT:
+            del self._lone[next(iter(self._lone))]
+        return told if self._monotonic() - since_s <= LONE_WORD_S else None
+
+    async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None:
+        """As two providers show it, else as one does: rather one that succeeded. Provisional."""
+
+        def shown(all: Sequence[LandedTransaction | None]) -> LandedTransaction | None:
+            good = [each for each in all if each is not None and each.error is None]
+            bad = [each for each in all if each is not None and each.error is not None]
+            for same in (good, bad):
+                if len(same) >= self._needed:
+                    return same[0]
+            return None
+
+        heard = await self._providers.together(
+            lambda c: c.transaction(signature, commitment), lambda all: shown(all) is not None
+        )
+        answers = [each for _, each in heard]
+        ranked = sorted([a for a in answers if a is not None], key=lambda a: a.error is not None)
+        return shown(answers) or next(iter(ranked), None)
+
+    async def signatures_for_address(
+        self,
+        address: Pubkey,
+        *,
+        limit: int = 1_000,
+        before: str | None = None,
+        until: str | None = None,
+        commitment: str = "finalized",
+    ) -> tuple[AddressSignature, ...]:
+        _, found = await self._providers.first(
+            lambda c: c.signatures_for_address(
+                address, limit=limit, before=before, until=until, commitment=commitment
+            )
+        )
+        return found
+
+    async def first_available_block(self) -> int:
+        return (await self._providers.first(lambda c: c.first_available_block()))[1]
+
+    async def prioritization_fee(self, accounts: Sequence[Pubkey], percentile: int) -> int:
+        """The middle one of what the providers say."""
+
+        async def ask() -> int:
+            heard = await self._providers.together(
+                lambda c: c.prioritization_fee(accounts, percentile)
+            )
+            fees = sorted([fee for _, fee in heard])
+            return fees[(len(fees) - 1) // 2]
+
+        return await self._fees.get((percentile, tuple(accounts)), self._max_age_s, ask)
+
+    # -- to all, from any ------------------------------------------------------------------------
+
+    async def send(self, transaction: bytes) -> SendOutcome:
+        """To all at once; accepted as soon as one accepts. The others go on being told."""
+        tasks = [
+            asyncio.ensure_future(_sent(each.chain, transaction)) for each in self._providers.all
+        ]
+        for task in tasks:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            accepted = next((task.result() for task in done if task.result().accepted), None)
+            if accepted is not None:
+                return accepted
+        outcomes = [task.result() for task in tasks]
+        return SendOutcome(
+            False,
+            already_processed=any(each.already_processed for each in outcomes),
+            detail="; ".join(
+                f"{each.chain.name}: {outcome.detail}"
+                for each, outcome in zip(self._providers.all, outcomes, strict=True)
+            ),
+        )
+
+    async def wait_for_signature(self, signature: str, timeout_s: float) -> None:
+        """The first hint of any."""
+        tasks = [
+            asyncio.ensure_future(each.chain.wait_for_signature(signature, timeout_s))
+            for each in self._providers.present()
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ping(self) -> None:
+        """Enough providers answer that an order could be proven."""
+        heard = await self._providers.together(
+            lambda c: _pinged(c), lambda all: len(all) >= self._needed
+        )
+        if len(heard) < self._needed:
+            raise Unavailable("chain", f"only {heard[0][0].chain.name} answers, two are needed")
+
+    async def fund(self, address: Pubkey) -> None:
+        """Faucet: a paper chain's own method."""
+        for provider in self._providers.in_order():
+            try:
+                return await provider.chain.fund(address)
+            except Unavailable as error:
+                self._providers.failed(provider, error)
+        raise Unavailable("chain", "no provider gives paper money")
+
+
+async def _sent(chain: Chain, transaction: bytes) -> SendOutcome:
+    """A send raises nothing."""
+    try:
+        return await chain.send(transaction)
+    except FairleadError as error:
+        return SendOutcome(False, detail=str(error))
+
+
+async def _pinged(chain: Chain) -> bool:
+    await chain.ping()
+    return True
+
+
+def _kinds(answers: Sequence[SignatureStatus | None]) -> tuple[str, ...]:
+    """What is said of each signature, as far as providers can differ in it."""
+    return tuple(
+        "" if each is None else f"{each.commitment} {each.error is None}" for each in answers
+    )
+
+
+def _slot_before_signing(slots: Sequence[int]) -> int:
+    """A slot from which on an attempt can land that is signed now: a history must reach back to it
+    (rule 15). Not beyond an honest answer, and of three not the lowest, which may be a lie."""
+    return sorted(slots)[max(min(len(slots) - 2, 1), 0)]
