@@ -167,6 +167,27 @@ class Store(Protocol):
         """The highest committed position, 0 before the first."""
         ...
 
+    async def known_attempts(self, signatures: Sequence[str]) -> frozenset[str]:
+        """Those of these signatures that are attempts."""
+        ...
+
+    async def last_landed(self, wallet: str) -> str | None:
+        """An attempt of this wallet that is finalized, of its newest orders the one in the highest
+        slot; None where they have none."""
+        ...
+
+    async def active_wallets(self) -> frozenset[str]:
+        """Wallets of the orders that somebody has in hand or that wait for somebody."""
+        ...
+
+    async def resting_wallets(self, after: int, limit: int) -> tuple[tuple[int, str], ...]:
+        """Position and wallet of each resting order at a position > after, in position order."""
+        ...
+
+    async def unfinished(self, wallet: str) -> tuple[Order, ...]:
+        """Every order of this wallet that has not ended, oldest first."""
+        ...
+
     async def reserved(self, wallet: str) -> Mapping[str, int]:
         """Atoms held back by live orders, by asset."""
         ...

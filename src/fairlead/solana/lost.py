@@ -60,7 +60,10 @@ class TakerEvidence(msgspec.Struct, frozen=True):
 
 def taker_of(evidence: TakerEvidence, wallet: str, latch: str) -> Taker | None:
     """Who took it, as one witness shows it; None while that is not shown."""
-    signed = [None if each is None else is_signed_by(each, wallet) for each in evidence.named_by]
+    signed = [
+        None if each is None or each.error is not None else is_signed_by(each, wallet)
+        for each in evidence.named_by
+    ]
     for each, is_ours in zip(evidence.named_by, signed, strict=True):
         if each is not None and is_ours:
             return Ours(each)
@@ -77,8 +80,8 @@ def taker_of(evidence: TakerEvidence, wallet: str, latch: str) -> Taker | None:
 
 def agreed_taker(said: Sequence[Taker | None], needed: int) -> Taker | None:
     """What several witnesses come to. That it was ours is shown by one: it bears our signature.
-    Anything else takes enough of them
-    and not as many that contradict."""
+    Anything else takes enough of
+    them, and not as many that contradict."""
     for each in said:
         if isinstance(each, Ours):
             return each

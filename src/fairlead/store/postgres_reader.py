@@ -113,6 +113,24 @@ class PostgresReads:
         ((position,),) = await self._read("feed_head")
         return int(position)
 
+    async def known_attempts(self, signatures: Sequence[str]) -> frozenset[str]:
+        rows = await self._read("known_attempts", list(signatures))
+        return frozenset([row[0] for row in rows])
+
+    async def last_landed(self, wallet: str) -> str | None:
+        rows = await self._read("last_landed", wallet)
+        return next((row[0] for row in rows), None)
+
+    async def active_wallets(self) -> frozenset[str]:
+        return frozenset([row[0] for row in await self._read("active_wallets")])
+
+    async def resting_wallets(self, after: int, limit: int) -> tuple[tuple[int, str], ...]:
+        rows = await self._read("resting_wallets", after, limit)
+        return tuple([(row[0], row[1]) for row in rows])
+
+    async def unfinished(self, wallet: str) -> tuple[Order, ...]:
+        return tuple(map(order_of, await self._read("unfinished", wallet)))
+
     async def reserved(self, wallet: str) -> Mapping[str, int]:
         rows = await self._read("reserved_of_wallet", wallet)
         return {asset: int(atoms) for asset, atoms in rows}

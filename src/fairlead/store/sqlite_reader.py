@@ -101,6 +101,23 @@ class SqliteReads:
         ((position,),) = self._read("feed_head")
         return int(position)
 
+    async def known_attempts(self, signatures: Sequence[str]) -> frozenset[str]:
+        rows = self._read("known_attempts", msgspec.json.encode(list(signatures)).decode())
+        return frozenset([signature for (signature,) in rows])
+
+    async def last_landed(self, wallet: str) -> str | None:
+        return next((signature for (signature,) in self._read("last_landed", wallet)), None)
+
+    async def active_wallets(self) -> frozenset[str]:
+        return frozenset([wallet for (wallet,) in self._read("active_wallets")])
+
+    async def resting_wallets(self, after: int, limit: int) -> tuple[tuple[int, str], ...]:
+        rows = self._read("resting_wallets", after, limit)
+        return tuple([(position, wallet) for position, wallet in rows])
+
+    async def unfinished(self, wallet: str) -> tuple[Order, ...]:
+        return tuple(map(order_of, self._read("unfinished", wallet)))
+
     async def reserved(self, wallet: str) -> Mapping[str, int]:
         return {asset: int(atoms) for asset, atoms in self._read("reserved_of_wallet", wallet)}
 

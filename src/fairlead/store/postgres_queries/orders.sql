@@ -49,6 +49,26 @@ ORDER BY o.order_id DESC LIMIT {limit};
 SELECT order_id::text FROM fairlead.orders WHERE owner = $1 AND status = 'cancelling'
 ORDER BY order_id;
 
+-- name: active_wallets
+SELECT DISTINCT t.wallet FROM (
+    SELECT order_id FROM fairlead.orders WHERE owner IS NOT NULL
+    UNION ALL
+    SELECT order_id FROM fairlead.orders WHERE waits_as IS NOT NULL
+) active JOIN fairlead.terms t ON t.order_id = active.order_id;
+
+-- name: unfinished
+SELECT {order_columns} FROM (
+    SELECT order_id FROM fairlead.orders WHERE owner IS NOT NULL
+    UNION
+    SELECT order_id FROM fairlead.orders WHERE waits_as IS NOT NULL
+    UNION
+    SELECT order_id FROM fairlead.triggers WHERE resting
+) u
+JOIN fairlead.terms t ON t.order_id = u.order_id AND t.wallet = $1
+JOIN fairlead.orders o ON o.order_id = u.order_id
+WHERE NOT o.ended
+ORDER BY o.order_id;
+
 -- name: active
 SELECT order_id::text, status FROM fairlead.orders WHERE owner IS NOT NULL
 UNION ALL

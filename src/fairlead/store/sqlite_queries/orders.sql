@@ -72,6 +72,26 @@ WHERE {conditions} ORDER BY o.order_id DESC LIMIT ?;
 -- name: cancelling
 SELECT order_id FROM orders WHERE owner = ? AND status = 'cancelling' ORDER BY order_id;
 
+-- name: active_wallets
+SELECT DISTINCT t.wallet FROM (
+    SELECT order_id FROM orders WHERE owner IS NOT NULL
+    UNION ALL
+    SELECT order_id FROM orders WHERE waits_as IS NOT NULL
+) active CROSS JOIN terms t ON t.order_id = active.order_id;
+
+-- name: unfinished
+SELECT {order_columns} FROM (
+    SELECT order_id FROM orders WHERE owner IS NOT NULL
+    UNION
+    SELECT order_id FROM orders WHERE waits_as IS NOT NULL
+    UNION
+    SELECT order_id FROM triggers WHERE resting = 1
+) u
+CROSS JOIN terms t ON t.order_id = u.order_id AND t.wallet = ?
+CROSS JOIN orders o ON o.order_id = u.order_id
+WHERE o.ended = 0
+ORDER BY o.order_id;
+
 -- name: active
 SELECT order_id, status FROM orders WHERE owner IS NOT NULL
 UNION ALL
