@@ -50,8 +50,9 @@ def list_faults() -> int:
     """The names that `--faults` takes."""
     width = max(map(len, KINDS))
     for name, kind in KINDS.items():
-        rate = "not among all" if kind.is_lie else f"{kind.rate:g} per {kind.per}"
-        print(f"{name:<{width}}  {rate:<18}  {kind.about}")
+        rate = f"{kind.rate:g} per {kind.per}"
+        needs = f" (not among all: needs {kind.lacks})" if kind.lacks else ""
+        print(f"{name:<{width}}  {rate:<18}  {kind.about}{needs}")
     return 0
 
 

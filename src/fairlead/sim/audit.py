@@ -58,7 +58,13 @@ class Known(msgspec.Struct):
 class Auditor:
     """Told of each commit and each send. `violations` has what it found."""
 
-    def __init__(self, cluster: Cluster, max_rounds: int, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        max_rounds: int,
+        now_s: Callable[[], float],
+        tell_owner: Callable[[str, str, str], None],
+    ) -> None:
         self.orders: dict[str, Known] = {}
         # Accepted and not ended.
         self.open: dict[str, None] = {}
@@ -68,6 +74,8 @@ class Auditor:
         self._cluster = cluster
         self._max_rounds = max_rounds
         self._now_s = now_s
+        # Told of who takes or loses which order: owner, what, order.
+        self._tell_owner = tell_owner
 
     def is_over(self) -> bool:
         """Whether all has ended, or something went wrong already."""
@@ -109,13 +117,15 @@ class Auditor:
             if known.owner is not None:
                 text = f"{owner} took it while {known.owner} had it"
                 self.fail("one owner at a time", text, each.order.order_id)
+            self._tell_owner(owner, "takes it", each.order.order_id)
             known.owner = owner
             known.round = each.order.round
 
     def _released(self, owners: tuple[str, ...]) -> None:
         for order_id in self.open:
             known = self.orders[order_id]
-            if known.owner in owners:
+            if known.owner is not None and known.owner in owners:
+                self._tell_owner(known.owner, "loses it", order_id)
                 known.owner = None
 
     def _changed(self, change: Change) -> None:

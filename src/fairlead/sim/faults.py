@@ -17,9 +17,12 @@ class Kind(msgspec.Struct, frozen=True):
     rate: float
     per: Per
     about: str
-    # Needs several providers of which two must agree: never among "all".
-    is_lie: bool = False
+    # What the engine lacks to stand it: never among "all" until then, only by name.
+    lacks: str = ""
 
+
+AGREEMENT = "a process that asks several providers"
+UNHEARD_CLAIMS = "a worker that looks for what a claim of unknown outcome has taken"
 
 KINDS: dict[str, Kind] = {
     "send_lost": Kind(0.1, "send", "accepted, and seen by nobody"),
@@ -46,6 +49,10 @@ KINDS: dict[str, Kind] = {
     "write_deaf": Kind(0.001, "write", "made, and not a word for long"),
     "write_mute": Kind(0.001, "write", "not made, and not a word for long"),
     "write_late": Kind(0.002, "write", "the outcome is unknown: it is made a moment later"),
+    "claim_lost": Kind(0.002, "write", "a claim of unknown outcome: it took nothing"),
+    "claim_unheard": Kind(
+        0.002, "write", "a claim of unknown outcome: it took orders", lacks=UNHEARD_CLAIMS
+    ),
     "flush_rolled_back": Kind(0.004, "flush", "a commit fails with all that it took along"),
     "crash_commit": Kind(0.004, "write", "a process dies right after a commit"),
     "crash_send": Kind(0.008, "send", "a process dies right after a send"),
@@ -70,14 +77,11 @@ KINDS: dict[str, Kind] = {
     "expiry": Kind(0.15, "order", "the order expires soon"),
     "key_repeated": Kind(0.1, "order", "the client sends the same order again"),
     "key_misused": Kind(0.03, "order", "the client uses a key for other terms"),
-    "lie_null": Kind(0.0, "read", "null for a transaction that landed", is_lie=True),
-    "lie_error": Kind(0.0, "read", "an error for a success", is_lie=True),
-    "lie_height": Kind(0.0, "read", "a height that is not reached yet", is_lie=True),
+    "lie_null": Kind(0.05, "read", "null for a transaction that landed", lacks=AGREEMENT),
+    "lie_error": Kind(0.05, "read", "an error for a success", lacks=AGREEMENT),
+    "lie_height": Kind(0.05, "read", "a height that is not reached yet", lacks=AGREEMENT),
 }
 """Every kind, in the order of reports."""
-
-USUAL_LIE_RATE = 0.05
-"""Of a lie that is asked for by name."""
 
 MAX_RATE = 0.9
 """Of a fault that may meet every operation: something must get through."""
@@ -122,13 +126,13 @@ def parse_faults(text: str) -> dict[str, float]:
 
 
 def _usual() -> dict[str, float]:
-    return {name: kind.rate for name, kind in KINDS.items() if not kind.is_lie}
+    return {name: kind.rate for name, kind in KINDS.items() if not kind.lacks}
 
 
 def _rate(name: str, value: str) -> float:
     kind = KINDS[name]
     if not value:
-        return USUAL_LIE_RATE if kind.is_lie else kind.rate
+        return kind.rate
     try:
         rate = float(value)
     except ValueError:

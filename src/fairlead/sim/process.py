@@ -94,6 +94,9 @@ class Process:
             if self.crashed.is_set():
                 await asyncio.get_running_loop().create_future()
 
+    def tell(self, what: str, order_id: str = "") -> None:
+        self.world.tell(self.name, what, order_id)
+
     async def point(self, name: str) -> None:
         """A crash point: after something that the world outside now knows."""
         dice = self.world.dice

@@ -7,6 +7,7 @@ may be made and unheard of, not made, made later, or rolled back together with i
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from fairlead.errors import FairleadError, Unavailable, WriteOutcomeUnknown
@@ -62,6 +63,7 @@ class Place(Protocol):
 
     clock: ProcessClock
 
+    def tell(self, what: str, order_id: str = "") -> None: ...
     async def gate(self) -> None: ...
     async def point(self, name: str) -> None: ...
 
@@ -78,6 +80,7 @@ class StoreOfProcess:
             ("write_refused", "write_lost", "write_unheard", "write_deaf", "write_mute",
              "write_late")
         )  # fmt: skip
+        self._claim_faults = dice.table(("claim_lost", "claim_unheard"))
         # Writes that nobody waits for any more and that are made all the same.
         self._late: set[asyncio.Task[None]] = set()
 
@@ -100,10 +103,13 @@ class StoreOfProcess:
     # -- writes
 
     async def accept(self, order: NewOrder, owner: str | None = None) -> Accepted:
-        return await self._write(lambda: self._store.accept(order, owner), "accept")
+        make = partial(self._store.accept, order, owner)
+        return await self._write(make, "accept", order.order_id)
 
     async def apply(self, change: Change) -> int:
-        return await self._write(lambda: self._store.apply(change), name_of(change))
+        return await self._write(
+            partial(self._store.apply, change), name_of(change), change.order_id
+        )
 
     async def claim(self, owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
         return await self._taken(lambda: self._store.claim(owner, places, now_ms), "claim")
@@ -136,18 +142,26 @@ class StoreOfProcess:
     ) -> tuple[Claimed, ...]:
         """A claim. One that took nothing is no point of interest."""
         await self._ask(name)
+        fault = self._claim_faults.draw()
+        if fault is not None:
+            self._process.tell(f"{fault} over {name}")
+        if fault == "claim_lost":
+            raise WriteOutcomeUnknown(f"{name}: {fault} (simulated)")
         taken = await make()
         if taken:
             await self._process.point(name)
+        if fault == "claim_unheard":
+            raise WriteOutcomeUnknown(f"{name}: {fault} (simulated)")
         return taken
 
-    async def _write(self, make: Callable[[], Awaitable[_T]], name: str) -> _T:
+    async def _write(self, make: Callable[[], Awaitable[_T]], name: str, order_id: str = "") -> _T:
         await self._ask(name)
         fault = self._faults.draw()
         if fault is None:
             done = await make()
             await self._process.point(name)
             return done
+        self._process.tell(f"{fault} over {name}", order_id)
         if fault == "write_refused":
             raise Unavailable("store", f"{name} (simulated)")
         if fault in ("write_unheard", "write_deaf"):

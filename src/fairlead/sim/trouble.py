@@ -21,6 +21,11 @@ MOST_PROCESSES = 5
 LONGEST_LAG_BLOCKS = 30
 SHORT_HISTORY_SLOTS = 12
 
+_TOLD_HERE = frozenset(
+    {"lag", "history_short", "halt", "fork", "fork_replay", "window", "slot_time", "market"}
+)
+"""The others say themselves whom they befall."""
+
 Mishap = Callable[[], Awaitable[None] | None]
 
 
@@ -63,7 +68,8 @@ class Trouble:
             (name,) = self._random.choices(names, rates)
             happening = self._mishaps[name]()
             dice.fired[name] += 1
-            self._world.tell("world", KINDS[name].about)
+            if name in _TOLD_HERE:
+                self._world.tell("world", KINDS[name].about)
             if happening is not None:
                 task = asyncio.ensure_future(happening)
                 self._tasks.add(task)

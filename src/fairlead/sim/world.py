@@ -63,7 +63,10 @@ class World:
         self.wire = Wire(self.cluster, dice)
         self.bus = LocalBus()
         self.auditor = Auditor(
-            self.cluster, self.settings.execution.retry.max_rounds, self.clock.monotonic
+            self.cluster,
+            self.settings.execution.retry.max_rounds,
+            self.clock.monotonic,
+            self._tell_owner,
         )
         self.store = SimStore(self.clock, self._committed, self.auditor.committed, dice)
         self.wallet = PaperWallet(b"%d" % seed)
@@ -140,6 +143,10 @@ class World:
     def tell_signature(self, who: str, what: str, signature: bytes) -> None:
         text = str(Signature.from_bytes(signature))
         self.tell(who, f"{what} {text[:8]}", self.auditor.order_of.get(text, ""))
+
+    def _tell_owner(self, owner: str, what: str, order_id: str) -> None:
+        names = [each.name for each in self.processes if each.worker.owner == owner]
+        self.tell(names[0] if names else f"former {owner[-4:]}", what, order_id)
 
     def fail(self, rule: str, text: str, order_id: str = "") -> None:
         self.auditor.fail(rule, text, order_id)
