@@ -85,7 +85,7 @@ SELECT {order_columns} FROM (
     UNION
     SELECT order_id FROM orders WHERE waits_as IS NOT NULL
     UNION
-    SELECT order_id FROM triggers WHERE resting = 1
+    SELECT order_id FROM triggers WHERE resting = 1 AND position > 0
 ) u
 CROSS JOIN terms t ON t.order_id = u.order_id AND t.wallet = ?
 CROSS JOIN orders o ON o.order_id = u.order_id
