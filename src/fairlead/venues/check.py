@@ -95,6 +95,9 @@ def build(pool: AnyLoadedPool, vector: Vector) -> Instruction:
         is_v1, count = vector.sent_name in dlmm_instruction.V1_NAMES, _dlmm_arrays(vector)
         move = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
         return move(user, mint, *wallet, *amounts, arrays=count, v1=is_v1)
+    if isinstance(pool, amm_v4.LoadedAmmV4Pool):
+        exchange = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
+        return exchange(user, mint, *wallet, *amounts, v2=vector.sent_name.endswith("V2"))
     if vector.instruction == "exact_out":
         return pool.swap_exact_out(user, mint, *wallet, *amounts)
     if isinstance(pool, damm_v2.LoadedDammV2Pool):
@@ -131,9 +134,12 @@ def _quote(pool: AnyLoadedPool, vector: Vector) -> SwapQuote:
         limit, arrays = vector.sqrt_price_limit_x64, _clmm_arrays(pool, vector)
         quote = pool.quote_exact_out if vector.instruction == "exact_out" else pool.quote_exact_in
         return quote(mint, amount, time, sqrt_price_limit_x64=limit, max_arrays=arrays)
+    old = vector.build_quirk == BUILD_QUIRK_CEIL_DIV
+    if isinstance(pool, amm_v4.LoadedAmmV4Pool):
+        ask = pool.quote_exact_out if vector.instruction == "exact_out" else pool.quote_exact_in
+        return ask(mint, amount, time, old_ceil_div=old)
     if vector.instruction == "exact_out":
         if isinstance(pool, cpmm.LoadedCpmmPool):
-            old = vector.build_quirk == BUILD_QUIRK_CEIL_DIV
             return pool.quote_exact_out(mint, amount, time, old_ceil_div=old)
         return pool.quote_exact_out(mint, amount, time)
     if vector.instruction == "partial" and isinstance(pool, damm_v2.LoadedDammV2Pool):

@@ -37,4 +37,6 @@ def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> Erro
         return clmm_errors.classify(log_name, code)
     if program_id == dlmm_accounts.PROGRAM_ID:
         return dlmm_errors.classify(log_name, code)
+    if program_id in amm_v4_accounts.PROGRAM_IDS:
+        return amm_v4_curve.classify(log_name, code)
     return ErrorClass.TERMINAL
