@@ -1,0 +1,118 @@
+"""What is printed while it runs, and the summary at its end."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fairlead
+from tests.torture.books import Violation
+from tests.torture.facts import Facts, statuses
+from tests.torture.load import Load
+from tests.torture.rig import Rig
+from tests.torture.storm import Storm
+
+
+def version() -> dict[str, object]:
+    """What ran: the commit and whether anything was changed since, where that can be told."""
+    source = Path(fairlead.__file__).parent
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(source), *words]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    return {
+        "commit": git("rev-parse", "--short", "HEAD") or os.environ.get("TORTURE_COMMIT", "?"),
+        "changed": bool(git("status", "--porcelain", "--", str(source))),
+    }
+
+
+class Progress:
+    """A line every few seconds."""
+
+    def __init__(self, rig: Rig, storm: Storm, load: Load) -> None:
+        self._rig, self._storm, self._load = rig, storm, load
+        self._began = time.monotonic()
+        self.loads: list[float] = []
+
+    def line(self, phase: str, open_orders: int | None) -> str:
+        """`open_orders` of the store, None where it did not answer."""
+        self.loads.append(os.getloadavg()[0])
+        storm, load = self._storm, self._load
+        kills = " ".join(f"{name} {count}" for name, count in sorted(storm.kills.items()))
+        worst = " ".join(
+            f"{kind} {max(seconds):.2f}"
+            for kind, seconds in sorted(storm.recoveries.alone_s.items())
+        )
+        open_now = "?" if open_orders is None else open_orders
+        waiting = sum(sent.order_id is None for sent in load.sent.values())
+        return (
+            f"{time.monotonic() - self._began:5.0f} s {phase}: {storm.kills.total()} kills"
+            f" ({kills}), {storm.others.total()} others | {load.accepted} accepted, {waiting} not"
+            f" answered, {open_now} open | worst s: {worst or '-'}"
+            f" | load {self.loads[-1]:.1f}"
+        )
+
+
+def summary(
+    seed: int,
+    minutes: float,
+    rig: Rig,
+    storm: Storm,
+    load: Load,
+    facts: Facts,
+    sockets: dict[str, Any],
+    violations: Sequence[Violation],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Everything that is worth keeping, for JSON."""
+    landed = facts.ledger.by_signature.values()
+    rules: dict[str, int] = {}
+    for violation in violations:
+        rules[violation.rule] = rules.get(violation.rule, 0) + 1
+    return {
+        "seed": seed,
+        "minutes": minutes,
+        **version(),
+        "kills": {"all": storm.kills.total(), **dict(sorted(storm.kills.items()))},
+        "others": dict(sorted(storm.others.items())),
+        "disk": rig.disk.kind,
+        "ended_by_themselves": {n: p.gave_up for n, p in rig.parts.items() if p.gave_up},
+        "orders": {
+            "sent": len(load.sent),
+            "accepted": load.accepted,
+            "stored": len(facts.orders),
+            **dict(sorted(statuses(facts).items())),
+        },
+        "answers": dict(sorted(load.answers.items())),
+        "events": len(facts.events),
+        "attempts": len(facts.attempts),
+        "final_swaps": sum(each.has_swap and each.error is None for each in landed),
+        "final_failures": sum(each.error is not None for each in landed),
+        "taken_over": sum(event.type == "taken_over" for event in facts.events),
+        "dropped_by_forks": sum(event.type == "dropped" for event in facts.events),
+        "recovery": storm.recoveries.figures(),
+        "sockets": sockets,
+        "machine": {
+            "cores": os.cpu_count(),
+            "load_mean": round(sum(progress.loads) / max(1, len(progress.loads)), 1),
+            "load_worst": round(max(progress.loads, default=0.0), 1),
+        },
+        "violations": rules,
+    }
+
+
+def told(violations: Sequence[Violation], limit: int = 40) -> str:
+    """Each on a line."""
+    lines = [f"VIOLATION  {v.rule}: {v.text}  {v.order_id}".rstrip() for v in violations[:limit]]
+    if len(violations) > limit:
+        lines.append(f"… and {len(violations) - limit} more")
+    return "\n".join(lines)
+
+
+def as_json(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1)
