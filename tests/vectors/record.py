@@ -243,6 +243,7 @@ def _name(sent: Instruction) -> str:
         "8fbe5adac41e33de": "swap_base_input",
         "37d96256a34ab4ad": "swap_base_output",
         "414b3f4ceb5b5b88": "swap2",
+        "2bd7f784893cf351": "swap_exact_out2",
     }
     return names[bytes(sent.data[:8]).hex()]
 

@@ -50,8 +50,10 @@ class Bin(msgspec.Struct, frozen=True, gc=False):
     mm_amount: int
     # All that can be taken out, limit orders included.
     amount: int
-    # What takes all of it, without a fee; each layer rounds up by itself.
+    # What takes all of it, without a fee, and what takes the market makers' part; each layer
+    # rounds up by itself. May be beyond 2^64-1, where the program fails.
     max_amount_in: int
+    mm_max_amount_in: int
     # The layers: market makers, limit orders in processing, open limit orders.
     layers: tuple[int, ...]
 
@@ -185,12 +187,12 @@ def bins_on_path(
         if not price:
             # The program stores it when it makes the array, and counts on it.
             raise VenueError(ErrorClass.TERMINAL, "bin_without_price", detail=str(bin_id))
-        need = (
-            sum(-(-(amount << 64) // price) for amount in layers)
-            if swap_for_y
-            else sum(-(-amount * price >> 64) for amount in layers)
-        )
-        found.append(Bin(bin_id, price, mm_amount, sum(layers), need, layers))
+        if swap_for_y:
+            needs = [-(-(amount << 64) // price) for amount in layers]
+        else:
+            needs = [-(-amount * price >> 64) for amount in layers]
+        mm_need = needs[0] if mm_amount else 0
+        found.append(Bin(bin_id, price, mm_amount, sum(layers), sum(needs), mm_need, layers))
     return tuple(reversed(found)) if swap_for_y else tuple(found)
 
 

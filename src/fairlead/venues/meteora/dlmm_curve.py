@@ -52,8 +52,12 @@ def amount_in_for(amount_out: int, price: int, swap_for_y: bool) -> int:
 def fill_exact_in(b: Bin, amount: int, rate: int, swap_for_y: bool, fee_on_input: bool) -> BinFill:
     """Fills the bin with at most this input, or drains it and takes less."""
     fee = fee_on(amount, rate) if fee_on_input else 0
-    net_in, gross_out, mm_in = _fill_layers(b, amount - fee, swap_for_y)
-    if net_in < amount - fee:
+    offered = amount - fee
+    if b.max_amount_in <= offered and b.max_amount_in <= U64_MAX:
+        net_in, gross_out, mm_in = b.max_amount_in, b.amount, b.mm_max_amount_in
+    else:
+        net_in, gross_out, mm_in = _fill_layers(b, offered, swap_for_y)
+    if net_in < offered:
         fee = fee_for(net_in, rate) if fee_on_input else 0
         amount = net_in + fee
     amount_out = gross_out
@@ -91,9 +95,6 @@ def fill_exact_out(
 
 def _fill_layers(b: Bin, amount: int, swap_for_y: bool) -> tuple[int, int, int]:
     """(input taken, output, input the market makers took) of an input without fee."""
-    if amount >= b.max_amount_in and b.max_amount_in <= U64_MAX:
-        mm_in = amount_in_for(b.mm_amount, b.price, swap_for_y) if b.mm_amount else 0
-        return b.max_amount_in, b.amount, mm_in
     left, gross_out, mm_in = amount, 0, 0
     for place, layer in enumerate(b.layers):
         need = amount_in_for(layer, b.price, swap_for_y)
