@@ -15,6 +15,9 @@ from fairlead.orders.model import (
 )
 from fairlead.orders.model import EventType as E
 
+NOT_ADOPTED = (
+    "a transaction of it is on the chain that the store does not know; it is not proven yet"
+)
 FOUND = "found on the chain: the store did not know this transaction"
 
 

@@ -19,12 +19,18 @@ from fairlead.ledger.message import MalformedTransaction, Message, parse_transac
 from fairlead.orders.model import Order
 from fairlead.solana.accounts import SYSTEM_PROGRAM
 from fairlead.solana.landed import LandedTransaction
-from fairlead.solana.latch import latch_seed, wrap_seed
+from fairlead.solana.latch import (
+    SEED_CHARACTERS,
+    WRAP_SEED_CHARACTERS,
+    latch_seed,
+    wrap_seed,
+)
 
 MAX_WRAPS = 64
 """Attempts of one order whose temporary wSOL accounts are looked for."""
 
 _CREATE_ACCOUNT_WITH_SEED = (3).to_bytes(4, "little")
+_HEX = frozenset("0123456789abcdef")
 _SYSTEM = bytes(SYSTEM_PROGRAM)
 # Tag, base, length of the seed.
 _HEAD = Layout("<I32sQ")
@@ -135,6 +141,15 @@ class Seeds(msgspec.Struct, frozen=True):
     # Whatever else.
     others: tuple[str, ...]
 
+    @property
+    def are_ours(self) -> bool:
+        """Whether they look like those of an attempt, of whatever order."""
+        return self.latch is not None or any(_is_hex(s, WRAP_SEED_CHARACTERS) for s in self.others)
+
+
+def _is_hex(seed: str, size: int) -> bool:
+    return len(seed) == size and set(seed) <= _HEX
+
 
 def seeds_in(transaction: LandedTransaction, wallet: str) -> Seeds:
     """The seeds of the accounts that a transaction created with this wallet as their base."""
@@ -150,7 +165,7 @@ def seeds_in(transaction: LandedTransaction, wallet: str) -> Seeds:
         if found is None:
             continue
         seed, owner = found
-        if index == 0 and owner == _SYSTEM:
+        if index == 0 and owner == _SYSTEM and _is_hex(seed, SEED_CHARACTERS):
             latch = seed
         else:
             others.append(seed)

@@ -11,7 +11,7 @@ from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import execution
 from fairlead.orders.execution import AwaitFinality, Commit, Done, FindRoute, Land
 from fairlead.orders.model import Claimed
-from fairlead.workers import attempting, landing
+from fairlead.workers import attempting, holding, landing
 from fairlead.workers.places import Place
 from fairlead.workers.work import Work, Workbench
 
@@ -41,6 +41,8 @@ async def _drive(bench: Workbench, work: Work) -> Work | None:
         try:
             if work.order.order_id in bench.changed and not await bench.reload(work):
                 return None
+            if not bench.gate.is_open and await holding.hold(bench, work):
+                continue
             action = _next(bench, work)
             if isinstance(action, Done):
                 return None

@@ -35,6 +35,8 @@ class Gate:
         self.wallets: set[str] = set()
         # By order: its successful transaction that the store did not know.
         self.lost: dict[str, LandedTransaction] = {}
+        # Of these orders, those that rest.
+        self.lost_at_rest: set[str] = set()
         self._waiting: dict[str, _Waiting] = {}
 
     def close(self) -> None:
@@ -57,7 +59,13 @@ class Gate:
     @property
     def may_expire(self) -> bool:
         """Whether resting orders may end unseen: not while one may have been filled."""
-        return self.is_open or (self.are_resting_known and not self.wallets)
+        return self.are_resting_known and not self.wallets and not self.lost_at_rest
+
+    def found(self, order_id: str) -> None:
+        """What was lost of the order is known to the store, or of no more use."""
+        self.lost.pop(order_id, None)
+        self.lost_at_rest.discard(order_id)
+        self.settle()
 
     def reason_to_tell(self, order_id: str, reason: str, elapsed_ms: int) -> str | None:
         """The reason if it is time that the order says why it waits."""

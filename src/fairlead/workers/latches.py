@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting, execution
 from fairlead.orders.model import AttemptSettled, AttemptState, Order
-from fairlead.ports import Chain, LandedTransaction
+from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana.adoption import attempt_of, swap_in
 from fairlead.solana.agreement import needed_of
 from fairlead.solana.latch import latch_address, latch_seed
@@ -111,6 +111,8 @@ async def adopt(
         for each in work.attempts
     ), "one attempt lives at a time"
     await bench.commit(work, adopting.adopted(order, attempt, settled, bench.now_ms()))
+    # It was shown as finalized: nothing has to be sent to learn of it.
+    work.progress_for(attempt).status = SignatureStatus(transaction.slot, None, "finalized")
     log.warning("adopted", order_id=order.order_id, signature=transaction.signature)
     return True
 

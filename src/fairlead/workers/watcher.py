@@ -172,7 +172,8 @@ class Watcher:
         self._followed_s = clock.monotonic()
 
     async def _expire(self, book: Book) -> None:
-        while True:
+        # Not while one may have been filled without our knowledge (rule 23).
+        while self._bench.gate.may_expire:
             now_ms = self._bench.now_ms()
             over = book.expired(now_ms, EXPIRE_BATCH)
             if not over:

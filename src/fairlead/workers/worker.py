@@ -19,6 +19,7 @@ from fairlead.ports import Bus, Committed, Hand, Signal
 from fairlead.workers import executor
 from fairlead.workers.hands import Doubts, LentPlace
 from fairlead.workers.places import Place, Places
+from fairlead.workers.reconciling import Reconciler
 from fairlead.workers.settler import Settler
 from fairlead.workers.watcher import Watcher, WatcherSettings
 from fairlead.workers.work import ExecutorSettings, Parts, Work, Workbench
@@ -73,6 +74,7 @@ class Worker:
         self.bench = Workbench(parts, self.places, settings.execution, lambda: self.owner)
         self.settler = Settler(self.bench, settings.settle_poll_ms, self._land_again)
         self.watcher = Watcher(self.bench, watcher_settings(settings), lambda: self.owner)
+        self.reconciler = Reconciler(self.bench)
         self.ready = asyncio.Event()
         # Until when others leave its orders alone, as the store last agreed.
         self.lease_until_ms = 0
@@ -102,6 +104,7 @@ class Worker:
         unsubscribe = self._bus.subscribe(self._heard)
         try:
             await self._register()
+            self.reconciler.begin()
             async with asyncio.TaskGroup() as group:
                 loops = [
                     group.create_task(self._forever(body), name=name)
@@ -113,6 +116,7 @@ class Worker:
                 ]
                 loops.append(group.create_task(self.settler.run(), name="settle"))
                 loops.append(group.create_task(self.watcher.run(), name="triggers"))
+                loops.append(group.create_task(self.reconciler.run(), name="reconcile"))
                 self.ready.set()
                 await self._stopping.wait()
                 await self._finish()
@@ -329,6 +333,7 @@ class Worker:
             self._former.append(owner)
             self.owner = self._parts.clock.new_id()
         await self._register()
+        self.reconciler.begin()
         # What was heard meanwhile is not known to be all.
         self._wake.set()
 

@@ -1,0 +1,79 @@
+"""An order that waits until its wallet is known, and one that adopts a transaction of its own that
+the store did not know (EXACTLY-ONCE 23)."""
+
+from fairlead.errors import Unavailable
+from fairlead.orders import adopting
+from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, OrderStatus
+from fairlead.ports import LandedTransaction
+from fairlead.workers import latches
+from fairlead.workers.proving import prove, prove_failure
+from fairlead.workers.work import Work, Workbench
+
+LOOK_S = 0.02
+LOOKS = 10
+"""How often an order looks whether its wallet is known before others get its place."""
+
+UNKNOWN_WALLET = "its wallet's transactions are not yet known to the last one"
+
+
+async def hold(bench: Workbench, work: Work) -> bool:
+    """Before an order's next step while the gate is not open: whether to look at it again first."""
+    gate, order_id = bench.gate, work.order.order_id
+    if gate.waits(work.order):
+        for _ in range(LOOKS):
+            await bench.parts.clock.sleep(LOOK_S)
+            if order_id in bench.changed or not gate.waits(work.order):
+                return True
+        await _put_back(bench, work, UNKNOWN_WALLET)
+        return True
+    gate.goes_on(order_id)
+    lost = gate.lost.get(order_id)
+    if lost is None or work.order.status is OrderStatus.CONFIRMED:
+        return False
+    if any(each.signature == lost.signature for each in work.attempts):
+        gate.found(order_id)
+        return False
+    try:
+        if await _adopt(bench, work, lost):
+            gate.found(order_id)
+            return True
+    except Unavailable as error:
+        if error.part != "chain":
+            raise
+    await _put_back(bench, work, adopting.NOT_ADOPTED)
+    return True
+
+
+async def _adopt(bench: Workbench, work: Work, lost: LandedTransaction) -> bool:
+    """Adopt it, once the attempt that the store takes for alive is proven to be over."""
+    live = next((each for each in work.attempts if each.state is AttemptState.LIVE), None)
+    settled: tuple[AttemptSettled, ...] = ()
+    if live is not None:
+        over = await _end_of(bench, work, live)
+        if over is None:
+            return False
+        settled = (over,)
+    return await latches.adopt(bench, work, lost, settled)
+
+
+async def _end_of(bench: Workbench, work: Work, live: Attempt) -> AttemptSettled | None:
+    chain, window = bench.parts.chain, bench.settings.landing.max_blockhash_window
+    proven = await prove_failure(chain, live)
+    if proven is None:
+        own = tuple([each.signature for each in work.attempts])
+        progress = work.progress_for(live)
+        proven = await prove(chain, live, progress, own, bench.elapsed_ms(), window)
+    if proven is None:
+        return None
+    settled = proven.settled
+    return AttemptSettled(
+        live.signature, settled.state, settled.slot, settled.error, proven.evidence
+    )
+
+
+async def _put_back(bench: Workbench, work: Work, reason: str) -> None:
+    """Let others have the place, and look again soon."""
+    now_ms = bench.now_ms()
+    told = bench.gate.reason_to_tell(work.order.order_id, reason, bench.elapsed_ms())
+    due_at_ms = now_ms + bench.settings.retry.outage_ms
+    await bench.commit(work, adopting.waits(work.order, told, due_at_ms, now_ms))

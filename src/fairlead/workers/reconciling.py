@@ -1,0 +1,224 @@
+"""Holding wallets against the chain at the start (EXACTLY-ONCE 23): a store that was restored to an
+earlier moment knows less than the chain.
+
+Orders of a wallet wait until every transaction of ours on the chain is known. One that belongs to
+an order which has not ended is adopted by that order (`holding`); one whose order is lost with the
+backup is told to the operator and holds up nobody. Only wallets that had orders at the start are
+concerned: a later order's secret is in no earlier transaction.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+import structlog
+from solders.pubkey import Pubkey
+
+from fairlead.errors import FairleadError, Unavailable
+from fairlead.orders import lifecycle, resting
+from fairlead.orders.execution import MAX_LATCH_GENERATIONS
+from fairlead.orders.model import (
+    NEVER_MS,
+    Order,
+    OrderStatus,
+)
+from fairlead.ports import LandedTransaction
+from fairlead.solana.accounts import WSOL_MINT
+from fairlead.solana.adoption import swap_in
+from fairlead.solana.lost import Match, is_signed_by, match, seeds_in
+from fairlead.workers.histories import History, unknown_of
+from fairlead.workers.work import Workbench
+
+log = structlog.get_logger("fairlead.reconciling")
+
+PARALLEL = 8
+"""Wallets asked about at a time."""
+
+RESTING_PAGE = 1_024
+MAX_HELD = 64
+"""Wallets without an order that are looked at, only to tell the operator."""
+
+FOLLOW_S = 0.5
+"""How often to look whether what was found has been adopted."""
+
+
+class Reconciler:
+    """Opens the gate wallet by wallet. `run` until cancelled."""
+
+    def __init__(self, bench: Workbench) -> None:
+        # Told of transactions of ours whose order the store does not know.
+        self.on_unknown: Callable[[int], None] = lambda transactions: None
+        self._bench = bench
+        self._gate = bench.gate
+        self._parts = bench.parts
+        self._begin = asyncio.Event()
+
+    def begin(self) -> None:
+        """Hold every order back until its wallet is known."""
+        self._gate.close()
+        self._begin.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._begin.wait()
+            self._begin.clear()
+            await self._begin_once()
+            while self._gate.lost and not self._begin.is_set():
+                await self._try(self._follow)
+                await self._parts.clock.sleep(FOLLOW_S)
+
+    async def _begin_once(self) -> None:
+        active: set[str] = set()
+
+        async def learn() -> None:
+            active.update(await self._parts.store.active_wallets())
+
+        await self._until_done(learn)
+        self._gate.wallets |= active
+        self._gate.are_active_known = True
+        self._gate.settle()
+        resting_too, _ = await asyncio.gather(self._resting(active), self._each(active))
+        await self._tell_of_others(active | resting_too)
+
+    async def _resting(self, active: set[str]) -> set[str]:
+        """Wallets of orders at rest, beside the active ones."""
+        found: set[str] = set()
+        position = 0
+
+        async def page() -> None:
+            nonlocal position
+            while rows := await self._parts.store.resting_wallets(position, RESTING_PAGE):
+                position = rows[-1][0]
+                found.update([wallet for _, wallet in rows])
+                await self._parts.clock.sleep(0)
+
+        await self._until_done(page)
+        found -= active
+        self._gate.wallets |= found
+        self._gate.are_resting_known = True
+        self._gate.settle()
+        await self._each(found)
+        return found
+
+    async def _tell_of_others(self, known: set[str]) -> None:
+        """Wallets without an order hold up nobody, but somebody should know what they did."""
+        for wallet in [w for w in self._parts.wallet.addresses() if w not in known][:MAX_HELD]:
+            await self._try(self._look_at, wallet)
+
+    async def _look_at(self, wallet: str) -> None:
+        history = await unknown_of(self._parts.chain, self._parts.store, wallet)
+        await self._sort(wallet, history)
+
+    async def _each(self, wallets: Iterable[str]) -> None:
+        """Reconcile them, again and again until all are."""
+        left = sorted(wallets)
+        while left:
+            queue = iter(left)
+            failed: list[str] = []
+
+            size = min(PARALLEL, len(left))
+            await asyncio.gather(*[self._several(queue, failed) for _ in range(size)])
+            left = sorted(failed)
+            if left:
+                await self._pause()
+
+    async def _several(self, queue: Iterator[str], failed: list[str]) -> None:
+        for wallet in queue:
+            done = await self._try(self._one, wallet)
+            failed += [] if done else [wallet]
+
+    async def _one(self, wallet: str) -> None:
+        history = await unknown_of(self._parts.chain, self._parts.store, wallet)
+        if not history.is_complete:
+            log.error("history_too_long", wallet=wallet, latch=self._bench.settings.latch)
+            if not self._bench.settings.latch:
+                raise Unavailable("chain", f"the history of {wallet} is too long to be read")
+            # What was not read is excluded by its latch all the same (rule 9).
+        await self._sort(wallet, history)
+        self._gate.wallets.discard(wallet)
+        self._gate.settle()
+
+    async def _sort(self, wallet: str, history: History) -> None:
+        """Find the order of each transaction of ours; tell of those without one."""
+        if not history.unknown:
+            return
+        orders = [
+            order
+            for order in await self._parts.store.unfinished(wallet)
+            if order.order_id not in self._gate.lost
+        ]
+        for transaction in history.unknown:
+            if transaction.error is not None or not is_signed_by(transaction, wallet):
+                continue
+            found = await self._order_of(transaction, wallet, orders)
+            if found is not None:
+                orders.remove(found)
+                self._gate.lost[found.order_id] = transaction
+                if found.status is OrderStatus.OPEN:
+                    self._gate.lost_at_rest.add(found.order_id)
+                log.warning("lost_found", order_id=found.order_id, signature=transaction.signature)
+            elif seeds_in(transaction, wallet).are_ours:
+                log.error("unknown_transaction", wallet=wallet, signature=transaction.signature)
+                self.on_unknown(1)
+
+    async def _order_of(
+        self, transaction: LandedTransaction, wallet: str, orders: list[Order]
+    ) -> Order | None:
+        seeds = seeds_in(transaction, wallet)
+        found: Match | None = match(seeds, orders, MAX_LATCH_GENERATIONS)
+        if found is not None:
+            return found.order
+        if self._bench.settings.latch or seeds.are_ours:
+            return None
+        # Without a latch and a wrap nothing of the order's secret is in it: its terms must do.
+        for order in orders:
+            terms = order.terms
+            mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
+            if WSOL_MINT in mints:
+                continue
+            snapshot = await self._parts.pools.snapshot(*mints)
+            if swap_in(transaction, terms, snapshot.pools) is not None:
+                return order
+        return None
+
+    # --- what was found ---
+
+    async def _follow(self) -> None:
+        """Wake resting orders that were filled; forget what was adopted or is over."""
+        store, gate = self._parts.store, self._gate
+        known = await store.known_attempts([each.signature for each in gate.lost.values()])
+        for order_id, transaction in list(gate.lost.items()):
+            order = await store.order(order_id)
+            if order is None or transaction.signature in known:
+                gate.found(order_id)
+            elif order.status in lifecycle.ENDED:
+                # A client cancelled it before this was known.
+                log.error("filled_though_ended", order_id=order_id, signature=transaction.signature)
+                self.on_unknown(1)
+                gate.found(order_id)
+            elif order.status is not OrderStatus.OPEN:
+                gate.lost_at_rest.discard(order_id)
+            elif order.due_at_ms == NEVER_MS:
+                now_ms = self._bench.now_ms()
+                await store.apply(resting.fired(order_id, order.sequence, now_ms))
+
+    # --- trouble ---
+
+    async def _until_done(self, body: Callable[[], Awaitable[None]]) -> None:
+        while not await self._try(body):
+            await self._pause()
+
+    async def _pause(self) -> None:
+        await self._parts.clock.sleep(self._bench.settings.retry.outage_ms / 1000)
+
+    async def _try(self, body: Callable[..., Awaitable[None]], *values: str) -> bool:
+        """Whether it came to its end; a part that does not answer is asked again."""
+        try:
+            await body(*values)
+        except FairleadError as error:
+            log.warning("wallets_wait", wallets=len(self._gate.wallets), error=str(error))
+            return False
+        except Exception:
+            self._bench.bugs += 1
+            log.exception("reconciling_error")
+            return False
+        return True
