@@ -81,6 +81,7 @@ class Engine(msgspec.Struct, frozen=True):
         parts = Parts(self.store, self.chain, self.pools, self.wallet, self.clock)
         worker = Worker(parts, self.bus, worker_settings(self.settings))
         worker.watcher.on_look = self.metrics.looked
+        worker.reconciler.on_unknown = self.metrics.unknown_transactions.inc
         worker.watcher.on_expired = self.metrics.triggers_expired.inc
         return worker
 

@@ -99,6 +99,10 @@ class Metrics:
         self.proving_unknown = levels(
             "proving_unknown_orders", "Orders that wait for a proof the chain does not give"
         ).child()
+        self.unknown_transactions = counts(
+            "unknown_transactions",
+            "Transactions of the engine's own form, found at a start, whose order it does not know",
+        ).child()
         self._build = levels("build", "1, with what runs", "version", "chain", "store")
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
         self._event_counts: dict[tuple[E, OrderStatus], Count] = {}
