@@ -1,13 +1,14 @@
 """CLMM pools of our own for the recorder: spacings, shapes of liquidity, fees, the far ends."""
 
 import random
+from typing import Any
 
 import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.raydium import clmm_accounts, clmm_encode
 from fairlead.venues.raydium.clmm_encode import Position, Ticks, ticks_of
-from fairlead.venues.raydium.ticks import MAX_TICK, MIN_TICK, sqrt_price_at_tick
+from fairlead.venues.raydium.ticks import MAX_TICK, MIN_TICK, sqrt_price_at_tick, tick_at_sqrt_price
 from fairlead.venues.token2022 import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
@@ -74,14 +75,23 @@ def clmm_pools(rng: random.Random, shapes: tuple[Shape, ...] = SHAPES) -> list[C
 
 def clmm_pool(index: int, shape: Shape, rng: random.Random) -> ClmmPoolOfOurs:
     """A pool of this shape with positions from the generator; `index` makes its addresses."""
+    low, high = sqrt_price_at_tick(shape.tick), sqrt_price_at_tick(shape.tick + 1)
+    positions = positions_of(shape, rng)
+    return pool_with(index, shape, positions, rng.randrange(low, high))
+
+
+def pool_with(
+    index: int, shape: Shape, positions: list[Position], sqrt_price_x64: int, **numbers: Any
+) -> ClmmPoolOfOurs:
+    """A pool with just these positions and price; `numbers` go to `encode_pool`."""
     label = f"clmm {index}"
     mint_0, mint_1 = sorted((key(f"{label} mint x"), key(f"{label} mint y")), key=bytes)
     spacing = shape.tick_spacing
     trade, protocol, fund = shape.rates
     config = clmm_accounts.config_address(index)
     address = clmm_accounts.pool_address(config, mint_0, mint_1)
-    low, high = sqrt_price_at_tick(shape.tick), sqrt_price_at_tick(shape.tick + 1)
-    ticks = ticks_of(positions_of(shape, rng), shape.tick, spacing)
+    ticks = ticks_of(positions, tick_at_sqrt_price(sqrt_price_x64), spacing)
+    known: dict[str, Any] = {"liquidity": ticks.liquidity, "pool_bitmap": ticks.pool_bitmap}
     pool = clmm_encode.encode_pool(
         amm_config=config,
         mint_0=mint_0,
@@ -89,9 +99,8 @@ def clmm_pool(index: int, shape: Shape, rng: random.Random) -> ClmmPoolOfOurs:
         decimals_0=9,
         decimals_1=6,
         tick_spacing=spacing,
-        liquidity=ticks.liquidity,
-        sqrt_price_x64=rng.randrange(low, high),
-        pool_bitmap=ticks.pool_bitmap,
+        sqrt_price_x64=sqrt_price_x64,
+        **{**known, **numbers},
     )
     rates = clmm_encode.encode_config(
         index=index,

@@ -79,6 +79,8 @@ class Path:
         self._ticks = _ticks_ahead(numbers, arrays, order, zero_for_one)
         # Why there is no further step; None while there may be one.
         self.end: VenueError | None = None
+        # Filling so many steps meets limit orders; None where none are known.
+        self.must_not_fill: int | None = None
         # Running sums and states after 0, 1, 2 … filled steps.
         self.prices = [numbers.sqrt_price_x64]
         self.liquidities = [numbers.liquidity]
@@ -205,7 +207,9 @@ class Path:
         return self.end
 
     def _check_bounds(self, filled: int, is_base_input: bool) -> None:
-        """The program's u64 and u128 failures inside the filled steps."""
+        """The program's u64 and u128 failures inside the filled steps, and what we refuse."""
+        if filled == self.must_not_fill:
+            raise self._end_at(filled)
         if not 0 <= self.liquidities[filled] <= U128_MAX:
             raise panic("the liquidity leaves u128")
         if self.amounts_in[filled] <= U64_MAX and self.amounts_out[filled] <= U64_MAX:
@@ -255,6 +259,11 @@ class Path:
         self.fund_fees.append(self.fund_fees[-1] + fund)
         self.ticks.append(tick.index)
         self.array_numbers.append(array_number)
+        if tick.orders_atoms or tick.part_filled_orders_atoms:
+            # The step up to them is an ordinary one, the orders themselves are not.
+            detail = f"at tick {tick.index}"
+            self.end = VenueError(ErrorClass.TERMINAL, "unproven_limit_orders", detail=detail)
+            self.must_not_fill = len(self.ticks)
         return True
 
     def _cuts(self, fee: int) -> tuple[int, int]:
@@ -284,10 +293,6 @@ def _ticks_ahead(
         elif not ticks:
             yield refusal("InvalidTickArray", "an array of the bitmap has no initialised tick")
         for tick in reversed(ticks) if zero_for_one else ticks:
-            if tick.orders_atoms or tick.part_filled_orders_atoms:
-                yield VenueError(
-                    ErrorClass.TERMINAL, "unproven_limit_orders", detail=f"at tick {tick.index}"
-                )
             yield tick, number
     if not order.is_complete:
         yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")

@@ -1,0 +1,48 @@
+"""Our CLMM against swaps that the real program executed: amounts, refusals and instructions."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fairlead.venues import check
+from fairlead.venues.raydium import clmm, clmm_accounts
+from fairlead.venues.vectors import parse
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+OWN = sorted(VECTORS.glob("raydium_clmm_own*.json"))
+SHARED = Path(os.environ.get("FAIRLEAD_SHARED_DIR", VECTORS.parents[1].parent / "shared"))
+GOLDEN = sorted((SHARED / "vectors" / "dev" / "raydium_clmm").glob("*.json"))
+FILES = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*OWN, *GOLDEN)]
+
+
+def test_three_hundred_executed_swaps_are_recorded():
+    assert 300 <= sum(not v.refused for path in OWN for v in parse(path.read_bytes()))
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_quote_and_instruction_are_the_programs(path):
+    assert [] == [
+        (vector.id, found)
+        for vector in parse(path.read_bytes())
+        if (found := check.difference(vector)) is not None
+    ]
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in OWN])
+def test_accounts_needed_suffice_for_the_same_quote(path):
+    for vector in parse(path.read_bytes())[:12]:
+        pool = clmm.decode(vector.pool, vector.accounts[vector.pool])
+        extension = vector.accounts.get(clmm_accounts.extension_address(vector.pool))
+        needed = {*pool.accounts_needed, *pool.arrays_needed(extension)}
+        found = {key: vector.accounts[key] for key in needed if key in vector.accounts}
+        assert quote(pool.load(vector.accounts), vector) == quote(pool.load(found), vector)
+
+
+def quote(pool, vector):
+    ask = pool.quote_exact_in if vector.instruction == "exact_in" else pool.quote_exact_out
+    limit = vector.sqrt_price_limit_x64
+    try:
+        return ask(vector.input_mint, vector.amount, vector.time, sqrt_price_limit_x64=limit)
+    except clmm.VenueError as error:
+        return error.name
