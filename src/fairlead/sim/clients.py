@@ -163,7 +163,7 @@ class Clients:
     async def _answer(self, order: NewOrder) -> Accepted:
         """Send it to one of the processes, which may die or hang over it."""
         process = self._random.choice(self._scene.processes)
-        asking = asyncio.ensure_future(process.accept(order))
+        asking = process.ask(process.accept(order))
         return await _answer_of(process, asking)
 
     async def _misuse(self, sending: Sending, order_id: str) -> None:
@@ -183,7 +183,7 @@ class Clients:
         """Until it is asked for, or cannot be."""
         for _ in range(CANCEL_TRIES):
             process = self._random.choice(self._scene.processes)
-            asking = asyncio.ensure_future(self._cancelled(process, order_id))
+            asking = process.ask(self._cancelled(process, order_id))
             try:
                 if await _answer_of(process, asking):
                     return

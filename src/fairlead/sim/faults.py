@@ -21,7 +21,6 @@ class Kind(msgspec.Struct, frozen=True):
     lacks: str = ""
 
 
-AGREEMENT = "a process that asks several providers"
 UNHEARD_CLAIMS = "a worker that looks for what a claim of unknown outcome has taken"
 
 KINDS: dict[str, Kind] = {
@@ -77,9 +76,11 @@ KINDS: dict[str, Kind] = {
     "expiry": Kind(0.15, "order", "the order expires soon"),
     "key_repeated": Kind(0.1, "order", "the client sends the same order again"),
     "key_misused": Kind(0.03, "order", "the client uses a key for other terms"),
-    "lie_null": Kind(0.05, "read", "null for a transaction that landed", lacks=AGREEMENT),
-    "lie_error": Kind(0.05, "read", "an error for a success", lacks=AGREEMENT),
-    "lie_height": Kind(0.05, "read", "a height that is not reached yet", lacks=AGREEMENT),
+    "lie_null": Kind(0.2, "read", "one of three says null of a transaction that landed"),
+    "lie_error": Kind(0.2, "read", "one of three says that a success failed"),
+    "lie_success": Kind(0.1, "read", "one of three says that a transaction landed that did not"),
+    "lie_height": Kind(0.1, "read", "one of three tells a height that is far off"),
+    "lie_absent": Kind(0.1, "read", "one of three says that accounts are not there"),
 }
 """Every kind, in the order of reports."""
 

@@ -7,6 +7,7 @@ number as its hash.
 """
 
 import asyncio
+import contextvars
 import itertools
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -27,6 +28,40 @@ class Spinning(AssertionError):
 
 class TooLong(AssertionError):
     """What should have ended has not."""
+
+
+class TaskGroup:
+    """The tasks of one simulated process: whoever is made by one of them belongs to it too."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._context = contextvars.copy_context()
+        self._context.run(_GROUP.set, self)
+
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Run it as one of them."""
+        return asyncio.get_running_loop().create_task(coroutine, context=self._context.copy())
+
+    def add(self, task: asyncio.Task[Any]) -> None:
+        if task.get_name() not in _OF_NOBODY:
+            self._tasks[task] = None
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        del self._tasks[task]
+
+    async def end(self) -> None:
+        """Cancel them, again and again: each lets some task end whose end another waits for."""
+        while self._tasks:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.wait(list(self._tasks), timeout=0.001)
+
+
+_GROUP: contextvars.ContextVar[TaskGroup | None] = contextvars.ContextVar("group", default=None)
+
+_OF_NOBODY = frozenset({"store writer"})
+"""The store plays a server: its writer outlives whichever process set it going."""
 
 
 class NumberedTask(asyncio.Task[_T]):
@@ -94,7 +129,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         coroutine: Any,
         **named: Any,
     ) -> asyncio.Task[Any]:
-        return NumberedTask(coroutine, next(self._numbers), loop=loop, **named)
+        name = named.pop("name", None)
+        task: asyncio.Task[Any] = NumberedTask(
+            coroutine, next(self._numbers), loop=loop, name=name, **named
+        )
+        context: contextvars.Context | None = named.get("context")
+        group = _GROUP.get() if context is None else context.get(_GROUP)
+        if group is not None:
+            group.add(task)
+        return task
 
     def _process_events(self, event_list: object) -> None:
         """There are none."""

@@ -6,11 +6,13 @@ then goes on where it was.
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from solders.signature import Signature
 
 from fairlead.bus.local import LocalBus
+from fairlead.chain.agreeing import AgreeingChain
 from fairlead.chain.pools import ChainPools, paper_pool_list
 from fairlead.errors import FairleadError, Overloaded, Rejected
 from fairlead.orders.model import NewOrder
@@ -18,14 +20,12 @@ from fairlead.ports import Accepted, Hand, SendOutcome, Wallet
 from fairlead.sim.clock import ProcessClock, VirtualClock
 from fairlead.sim.cluster import Cluster
 from fairlead.sim.faults import Dice
+from fairlead.sim.loop import TaskGroup
 from fairlead.sim.provider import Provider
 from fairlead.sim.storing import SimStore, StoreOfProcess
 from fairlead.sim.wire import Wire
 from fairlead.workers.work import Parts
 from fairlead.workers.worker import Worker, WorkerSettings
-
-PROVIDERS = 3
-"""Endpoints of each process. The engine uses the first; it will ask several."""
 
 FREQUENT_POINTS = frozenset(
     {"accept", "claim", "submitted", "confirmed", "finalized", "send", "resend", "renew"}
@@ -42,6 +42,9 @@ CRASH_POINTS = (
 """Where a process may die: right after these."""
 
 
+_T = TypeVar("_T")
+
+
 class Surroundings(Protocol):
     """The world around a process."""
 
@@ -52,6 +55,8 @@ class Surroundings(Protocol):
     bus: LocalBus
     dice: Dice
     quote_s: float
+    # Endpoints of each process: with three, one of them may lie.
+    providers: int
 
     @property
     def wallet(self) -> Wallet: ...
@@ -74,14 +79,17 @@ class Process:
         self.clock = ProcessClock(world.clock, self.gate)
         self.store = StoreOfProcess(world.store, self, world.dice)
         self.providers = [
-            Provider(world.cluster, world.dice, self.clock, self.gate, self._send)
-            for _ in range(PROVIDERS)
+            Provider(f"{name}.{n}", world.cluster, world.dice, self.clock, self.gate, self._send)
+            for n in range(world.providers)
         ]
-        chain = self.providers[0]
+        if world.providers > 1:
+            world.dice.random.choice(self.providers).is_liar = True
+        chain = _chain_of(self.providers, self.clock)
         pools = ChainPools(chain, paper_pool_list(), self.clock, latency_s=world.quote_s)
         parts = Parts(self.store, chain, pools, world.wallet, self.clock)
         self.worker = Worker(parts, world.bus, settings)
-        self._task = asyncio.ensure_future(self.worker.run())
+        self._tasks = TaskGroup()
+        self._task = self._tasks.start(self.worker.run())
 
     # -- its ways out
 
@@ -118,6 +126,10 @@ class Process:
         return outcome
 
     # -- what its API does
+
+    def ask(self, question: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
+        """Have it do something for a client."""
+        return self._tasks.start(question)
 
     async def accept(self, order: NewOrder) -> Accepted:
         """An order that came to this process: begun at once where its worker has a free place."""
@@ -178,13 +190,17 @@ class Process:
         """kill -9: nothing is handed over, nothing more is said. Also after its own end."""
         self.crashed.set()
         self._awake.set()
-        # Again and again: each lets some task end, whose end another one waits for.
-        while not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=0.001)
+        await self._tasks.end()
         error = None if self._task.cancelled() else self._task.exception()
         # A process that cannot begin says why and ends: whoever runs it begins it again.
         if error is not None and not isinstance(error, FairleadError):
             raise AssertionError(f"worker of {self.name} died: {error!r}") from error
         assert self.worker.driving == 0
         assert self.worker.places.free == self.worker.places.size, "places leaked"
+
+
+def _chain_of(providers: list[Provider], clock: ProcessClock) -> Provider | AgreeingChain:
+    """What an engine makes of its endpoints: one stands alone, of several two must agree."""
+    if len(providers) == 1:
+        return providers[0]
+    return AgreeingChain(providers, clock)

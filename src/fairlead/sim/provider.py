@@ -32,6 +32,7 @@ from fairlead.venues.venue import Account, ChainTime
 READ_TIMEOUT_S = 4.0
 SLOWEST_READ_S = 6.0
 LIE_HEIGHT_BLOCKS = 1_000
+"""How far ahead of every block a lie may be."""
 
 _FAILURES = {
     "rpc_busy": "HTTP 429 (simulated)",
@@ -48,16 +49,18 @@ _T = TypeVar("_T")
 class Provider:
     """One endpoint. How it fares is set from outside."""
 
-    name = "paper"
-
     def __init__(
         self,
+        name: str,
         cluster: Cluster,
         dice: Dice,
         clock: ProcessClock,
         gate: Callable[[], Awaitable[None]],
         send: Callable[[bytes], Awaitable[SendOutcome]],
     ) -> None:
+        self.name = name
+        # Whether it may say what is true of no replica.
+        self.is_liar = False
         self.is_down = False
         # It stands still until it is so far behind, and follows at that distance.
         self._lag_blocks = 0
@@ -115,6 +118,9 @@ class Provider:
         """Of its own block at this commitment."""
         return self._view()[1].slot_of(commitment)
 
+    def _lies(self, kind: str) -> bool:
+        return self.is_liar and self._dice.hits(kind)
+
     # -- reads
 
     async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash:
@@ -144,10 +150,9 @@ class Provider:
             info = EpochInfo(past.block.slot, past.block.height, 0)
         else:
             info = await self._paper.epoch_info(commitment)
-        if self._dice.hits("lie_height"):
-            info = EpochInfo(
-                info.slot + LIE_HEIGHT_BLOCKS, info.block_height + LIE_HEIGHT_BLOCKS, info.epoch
-            )
+        if self._lies("lie_height"):
+            blocks = self._dice.random.choice((LIE_HEIGHT_BLOCKS, -LIE_HEIGHT_BLOCKS // 2))
+            info = EpochInfo(info.slot + blocks, info.block_height + blocks, info.epoch)
         return await self._told(info, is_slow)
 
     async def time(self) -> ChainTime:
@@ -166,6 +171,8 @@ class Provider:
             read = await self._paper.accounts(addresses, commitment, min_context_slot)
         else:
             read = self._old_accounts(addresses, commitment, min_context_slot)
+        if self._lies("lie_absent"):
+            read = AccountsAtSlot(read.slot, {})
         return await self._told(read, is_slow)
 
     def _old_accounts(
@@ -196,6 +203,9 @@ class Provider:
         is_slow = await self._ask()
         found = await self._paper.signature_statuses(signatures, search_history=search_history)
         answer = tuple([self._status(each, search_history) for each in found])
+        if self._lies("lie_success"):
+            made_up = SignatureStatus(self._slot_of("finalized"), None, "finalized")
+            answer = tuple([each or made_up for each in answer])
         return await self._told(answer, is_slow)
 
     def _status(
@@ -212,9 +222,9 @@ class Provider:
             status = msgspec.structs.replace(status, commitment=level)
         if not search_history and self._dice.hits("status_missing"):
             return None
-        if self._has_forgotten(status.slot) or self._dice.hits("lie_null"):
+        if self._has_forgotten(status.slot) or self._lies("lie_null"):
             return None
-        if status.error is None and self._dice.hits("lie_error"):
+        if status.error is None and self._lies("lie_error"):
             return msgspec.structs.replace(status, error='{"InstructionError":[0,{"Custom":0}]}')
         return status
 
@@ -269,6 +279,15 @@ class Provider:
         return await self._told(self._dice.random.choice(_PRICES), is_slow)
 
     # -- the rest
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def stop(self) -> None:
+        """Nothing to close."""
+
+    async def fund(self, address: Pubkey) -> None:
+        await self._paper.fund(address)
 
     async def send(self, transaction: bytes) -> SendOutcome:
         await self._gate()

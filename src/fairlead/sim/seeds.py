@@ -135,7 +135,7 @@ def _calm(world: World) -> None:
     world.wire.heal()
     for process in world.processes:
         process.heal()
-        if process.providers[0].history_slots is not None:
+        if any(provider.history_slots is not None for provider in process.providers):
             # What it forgot it never knows again: another endpoint has to be asked.
             process.crashed.set()
 

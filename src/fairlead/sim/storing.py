@@ -5,6 +5,7 @@ may be made and unheard of, not made, made later, or rolled back together with i
 """
 
 import asyncio
+import contextvars
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -168,7 +169,9 @@ class StoreOfProcess:
             await make()
             await self._process.point(name)
         if fault == "write_late":
-            task = asyncio.ensure_future(self._made_later(make))
+            # Nobody's: what the server has in hand outlives the process.
+            later = self._made_later(make)
+            task = asyncio.get_running_loop().create_task(later, context=contextvars.Context())
             self._late.add(task)
             task.add_done_callback(self._late.discard)
         if fault in ("write_deaf", "write_mute"):

@@ -135,12 +135,12 @@ class Trouble:
             provider.is_down = False
 
     def _lag(self) -> None:
-        provider = self._random.choice(self._one().providers[:1])
+        provider = self._random.choice(self._one().providers)
         provider.fall_behind(self._random.randrange(LONGEST_LAG_BLOCKS))
 
     def _shorten_history(self) -> None:
         """For good: a process begun later asks another endpoint."""
-        self._one().providers[0].history_slots = SHORT_HISTORY_SLOTS
+        self._random.choice(self._one().providers).history_slots = SHORT_HISTORY_SLOTS
 
     # -- the cluster
 
