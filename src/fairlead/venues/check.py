@@ -138,6 +138,10 @@ def _quote(pool: AnyLoadedPool, vector: Vector) -> SwapQuote:
     if isinstance(pool, amm_v4.LoadedAmmV4Pool):
         ask = pool.quote_exact_out if vector.instruction == "exact_out" else pool.quote_exact_in
         return ask(mint, amount, time, old_ceil_div=old)
+    if isinstance(pool, dlmm.LoadedDlmmPool):
+        given, is_out = _dlmm_arrays(vector), vector.instruction == "exact_out"
+        by_bins = pool.quote_exact_out if is_out else pool.quote_exact_in
+        return by_bins(mint, amount, time, arrays=given)
     if vector.instruction == "exact_out":
         if isinstance(pool, cpmm.LoadedCpmmPool):
             return pool.quote_exact_out(mint, amount, time, old_ceil_div=old)

@@ -2,17 +2,16 @@
 
 Decode a pair, load the accounts it names, then quote and build instructions as often as wanted.
 The pair names the bin arrays next to its price in both directions; a quote that would go beyond
-those it was given is refused as `bin_array_not_given`.
+those it was given is refused as the program would refuse it, AccountNotEnoughKeys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
-from fairlead.venues.meteora.bins import BINS_PER_ARRAY
 from fairlead.venues.meteora.dlmm_accounts import (
     PAIR_DISCRIMINATOR,
     PAIR_SIZE,
@@ -25,6 +24,7 @@ from fairlead.venues.meteora.dlmm_accounts import (
     decode_numbers,
 )
 from fairlead.venues.meteora.dlmm_arrays import decode_extension
+from fairlead.venues.meteora.dlmm_compute import MAX_UNITS, units_burned, units_expected
 from fairlead.venues.meteora.dlmm_errors import BITMAP_EXTENSION_IS_NOT_PROVIDED
 from fairlead.venues.meteora.dlmm_instruction import (
     swap_data,
@@ -70,13 +70,6 @@ SPARE_ARRAYS = 1
 
 INSUFFICIENT_FUNDS = 1
 """The token program's number where a reserve is short."""
-
-COMPUTE_UNITS = 50_000
-"""One bin: 34,300 on average with the cheap token program, 2 × 6,200 more for the classic one."""
-COMPUTE_UNITS_PER_BIN = 7_000
-"""5,700 on average, 7,000 of an exact output; less common divisions cost more."""
-COMPUTE_UNITS_PER_EMPTY_BIN = 300
-COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
 
 
 class DlmmPool(msgspec.Struct, frozen=True, gc=False):
@@ -198,24 +191,50 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
         return self.pool.token_programs
 
     def quote_exact_in(
-        self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime
+        self,
+        input_mint: Pubkey,
+        amount_in_atoms: int,
+        time: ChainTime,
+        *,
+        arrays: int | None = None,
     ) -> SwapQuote:
-        """What the program would pay now for this input."""
-        return self._quote(input_mint, self.exact_in(input_mint, amount_in_atoms, time))
+        """What the program would pay now for this input, given no more than so many bin arrays."""
+        swap = self.exact_in(input_mint, amount_in_atoms, time, arrays=arrays)
+        return self._quote(input_mint, swap, exact_in=True)
 
     def quote_exact_out(
-        self, input_mint: Pubkey, amount_out_atoms: int, time: ChainTime
+        self,
+        input_mint: Pubkey,
+        amount_out_atoms: int,
+        time: ChainTime,
+        *,
+        arrays: int | None = None,
     ) -> SwapQuote:
-        """What the program would take now for this output."""
-        return self._quote(input_mint, self.exact_out(input_mint, amount_out_atoms, time))
+        """What the program would take now for this output, given no more than so many arrays."""
+        swap = self.exact_out(input_mint, amount_out_atoms, time, arrays=arrays)
+        return self._quote(input_mint, swap, exact_in=False)
 
-    def exact_in(self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime) -> Swap:
+    def exact_in(
+        self,
+        input_mint: Pubkey,
+        amount_in_atoms: int,
+        time: ChainTime,
+        *,
+        arrays: int | None = None,
+    ) -> Swap:
         """The swap of this input, bin by bin."""
-        return self._swap(input_mint, amount_in_atoms, time, exact_in=True)
+        return self._swap(swap_in, input_mint, amount_in_atoms, time, arrays)
 
-    def exact_out(self, input_mint: Pubkey, amount_out_atoms: int, time: ChainTime) -> Swap:
+    def exact_out(
+        self,
+        input_mint: Pubkey,
+        amount_out_atoms: int,
+        time: ChainTime,
+        *,
+        arrays: int | None = None,
+    ) -> Swap:
         """The swap that brings this output, bin by bin."""
-        return self._swap(input_mint, amount_out_atoms, time, exact_in=False)
+        return self._swap(swap_out, input_mint, amount_out_atoms, time, arrays)
 
     def swap_exact_in(
         self,
@@ -303,21 +322,27 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
         return max(f.pre_fee_amount(amount_out_atoms) - amount_out_atoms if f else 0 for f in fees)
 
     def _swap(
-        self, input_mint: Pubkey, amount_atoms: int, time: ChainTime, *, exact_in: bool
+        self,
+        move: Callable[..., Swap],
+        input_mint: Pubkey,
+        amount_atoms: int,
+        time: ChainTime,
+        arrays: int | None,
     ) -> Swap:
         assert 0 <= amount_atoms <= U64_MAX
         swap_for_y, numbers = self._swap_for_y(input_mint), self.pool.numbers
         check_open(numbers, time)
         fees = self._transfer_fees(time.epoch)
         path = self.down if swap_for_y else self.up
-        move = swap_in if exact_in else swap_out
+        if arrays is not None and arrays < len(path.arrays):
+            path = Path(path.arrays[:arrays], None)
         swap = move(numbers, path, fees, swap_for_y, amount_atoms, time.unix_timestamp)
         if swap.out_of_reserve > self.reserves[1 if swap_for_y else 0]:
             # Bytes of older statistics count as limit orders to the program; the transfer fails.
             raise VenueError(ErrorClass.LIQUIDITY, "InsufficientFunds", INSUFFICIENT_FUNDS)
         return swap
 
-    def _quote(self, input_mint: Pubkey, swap: Swap) -> SwapQuote:
+    def _quote(self, input_mint: Pubkey, swap: Swap, *, exact_in: bool) -> SwapQuote:
         swap_for_y = self._swap_for_y(input_mint)
         mint_in, mint_out = self.mints if swap_for_y else (self.mints[1], self.mints[0])
         net_in = swap.into_reserve - (swap.fee if swap.fee_on_input else 0)
@@ -326,19 +351,17 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
         spot_in, spot_out = (1 << 64, price) if swap_for_y else (price, 1 << 64)
         at_pool_price = net_in * spot_out
         lost = at_pool_price - gross_out * spot_in
-        bins = len(swap.steps)
-        moved = abs(swap.steps[-1].bin_id - self.pool.numbers.active_id) + 1
-        empty = min(moved, swap.arrays * BINS_PER_ARRAY) - bins
-        units = COMPUTE_UNITS + COMPUTE_UNITS_PER_BIN * (bins - 1)
-        units += COMPUTE_UNITS_PER_EMPTY_BIN * empty
-        for mint in self.token_2022_mints:
-            if mint is not None:
-                units += COMPUTE_UNITS_PER_TOKEN_2022_SIDE
+        sides = sum(mint is not None for mint in self.token_2022_mints)
+        active_id = self.pool.numbers.active_id
+        units = units_burned(swap, active_id, sides, exact_in=exact_in)
+        if units > MAX_UNITS:
+            detail = f"{len(swap.steps)} bins"
+            raise VenueError(ErrorClass.LIQUIDITY, "compute_budget", detail=detail)
         return SwapQuote(
             swap.amount_in,
             swap.amount_out,
             swap.fee,
             mint_in if swap.fee_on_input else mint_out,
             -(-lost * BPS // at_pool_price) if lost > 0 else 0,
-            units,
+            units_expected(units),
         )

@@ -10,6 +10,7 @@ from typing import NoReturn
 import msgspec
 
 from fairlead.amounts import U64_MAX
+from fairlead.venues.anchor import ANCHOR_ERRORS
 from fairlead.venues.meteora.bins import PriceOutOfRange, price_from_id
 from fairlead.venues.meteora.dlmm_accounts import (
     ACTIVATION_BY_SLOT,
@@ -26,6 +27,7 @@ from fairlead.venues.meteora.dlmm_errors import (
     INVALID_ACTIVATION_TYPE,
     INVALID_INPUT,
     MATH_OVERFLOW,
+    NOT_ENOUGH_KEYS,
     POOL_DISABLED,
     refusal,
 )
@@ -39,8 +41,6 @@ from fairlead.venues.meteora.dlmm_fees import (
 from fairlead.venues.meteora.dlmm_path import Path
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ChainTime, ErrorClass, VenueError
-
-BIN_ARRAY_NOT_GIVEN = "bin_array_not_given"
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -201,7 +201,9 @@ def _walk(
 
 def _raise_end(code: int | None) -> NoReturn:
     if code is None:
-        raise VenueError(ErrorClass.LIQUIDITY, BIN_ARRAY_NOT_GIVEN)
+        # Passing too few arrays is what the program would say.
+        name = ANCHOR_ERRORS[NOT_ENOUGH_KEYS][0]
+        raise VenueError(ErrorClass.LIQUIDITY, name, NOT_ENOUGH_KEYS, "a bin array is not given")
     raise refusal(code, "no more liquidity", ErrorClass.LIQUIDITY)
 
 
