@@ -127,6 +127,7 @@ class Load:
             await asyncio.sleep(_RETRY_S)
 
     def _heard(self, sent: Sent, status: int, body: dict[str, Any]) -> None:
+        sent.is_answered = True
         if status != 202:
             sent.note(f"POST: {status} {body.get('code')} {body.get('errors', '')}")
             if sent.order_id is not None or status == 409:

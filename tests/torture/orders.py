@@ -26,6 +26,7 @@ class Sent:
     key: str
     body: dict[str, Any]
     order_id: str | None = None
+    is_answered: bool = False
     # (wall time, what) of everything that was said about it.
     told: list[tuple[float, str]] = field(default_factory=list)
     # An end that was promised by an answer, and must be the order's.

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import struct
+from socket import SO_LINGER, SOL_SOCKET
 
 from tests.torture.plan import Cut
 
 _READ_BYTES = 1 << 16
+# On, for no time: closing sends a reset.
+_NO_LINGER = struct.pack("ii", 1, 0)
 # The last is uvloop's, of a connection that has been aborted.
 _GONE = (OSError, RuntimeError)
 
@@ -46,7 +50,7 @@ class Link:
     def reset(self) -> None:
         """Both ends of every connection see it broken."""
         for pair in list(self._pairs):
-            pair.abort()
+            pair.reset()
 
     async def suffer(self, cut: Cut, lasts_s: float) -> None:
         """Break what passes, and let it pass again after that time."""
@@ -82,7 +86,7 @@ class Link:
                 pair.end_answers()
         await asyncio.sleep(lasts_s)
         for pair in broken:
-            pair.abort()
+            pair.reset()
 
     async def _connected(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -159,7 +163,13 @@ class _Pair:
         with contextlib.suppress(*_GONE):
             self._back.write_eof()
 
+    def reset(self) -> None:
+        """What a crashed machine or a firewall does, not a proper end."""
+        for writer in (self._back, self._forth):
+            if not writer.transport.is_closing():
+                writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
+        self.abort()
+
     def abort(self) -> None:
-        # A reset, not a proper end: what a crashed machine or a firewall does.
         for writer in (self._back, self._forth):
             writer.transport.abort()

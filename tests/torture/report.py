@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import time
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Progress:
             for kind, seconds in sorted(storm.recoveries.alone_s.items())
         )
         open_now = "?" if open_orders is None else open_orders
-        waiting = sum(sent.order_id is None for sent in load.sent.values())
+        waiting = sum(not sent.is_answered for sent in load.sent.values())
         return (
             f"{time.monotonic() - self._began:5.0f} s {phase}: {storm.kills.total()} kills"
             f" ({kills}), {storm.others.total()} others | {load.accepted} accepted, {waiting} not"
@@ -94,6 +95,7 @@ def summary(
         "final_swaps": sum(each.has_swap and each.error is None for each in landed),
         "final_failures": sum(each.error is not None for each in landed),
         "taken_over": sum(event.type == "taken_over" for event in facts.events),
+        "until_taken_over_ms": _takeovers(storm, facts),
         "dropped_by_forks": sum(event.type == "dropped" for event in facts.events),
         "recovery": storm.recoveries.figures(),
         "sockets": sockets,
@@ -104,6 +106,14 @@ def summary(
         },
         "violations": rules,
     }
+
+
+def _takeovers(storm: Storm, facts: Facts) -> dict[str, int]:
+    at_ms = [event.at_ms for event in facts.events if event.type == "taken_over"]
+    found = storm.takeovers_ms(at_ms)
+    if not found:
+        return {"count": 0}
+    return {"count": len(found), "median": int(statistics.median(found)), "worst": max(found)}
 
 
 def told(violations: Sequence[Violation], limit: int = 40) -> str:

@@ -27,9 +27,6 @@ from tests.torture.rig import Rig
 from tests.torture.storm import Storm
 from tests.torture.story import story_of
 
-ENDS_WITHIN_S = 180.0
-"""From the end of the storm until every order has ended."""
-
 PROGRESS_EVERY_S = 5.0
 MAX_STORIES = 5
 _POLL_S = 0.25
@@ -46,6 +43,8 @@ class Wanted:
     sockets: int = 12
     # One order in so many has a socket of its own.
     followed: int = 10
+    # From the end of the storm until every order has ended.
+    ends_within_s: float = 180.0
 
 
 @dataclass
@@ -129,11 +128,12 @@ class _Torture:
             self._phase = "calm"
             background.pop().cancel()
             self._load.stop()
-            async with asyncio.timeout(ENDS_WITHIN_S):
+            async with asyncio.timeout(self._wanted.ends_within_s):
                 await clients
                 await self._until_none_is_open()
         except TimeoutError:
-            self._not_ended.append(f"{await self._open_orders()} are open, {ENDS_WITHIN_S:g} s on")
+            within_s = self._wanted.ends_within_s
+            self._not_ended.append(f"{await self._open_orders()} are open, {within_s:g} s on")
         finally:
             for task in (*background, clients):
                 task.cancel()
