@@ -2,8 +2,8 @@
 
 import msgspec
 
-from fairlead.errors import Overloaded
-from fairlead.orders.model import Change, OrderStatus
+from fairlead.errors import Overloaded, WriteOutcomeUnknown
+from fairlead.orders.model import Change, Claimed, OrderStatus
 from fairlead.orders.model import EventType as E
 from tests.workers.scenario import in_world
 from tests.workers.world import EXECUTION, SETTINGS, World
@@ -193,3 +193,25 @@ async def test_order_that_nobody_can_drive_keeps_no_place_from_the_others(world:
     (order,) = await world.ends(first)
     assert OrderStatus.CONFIRMED is order.status
     process.worker.bench.bugs = 0
+
+
+@in_world()
+async def test_orders_of_a_claim_whose_outcome_is_unknown_are_not_left_with_nobody(world: World):
+    process = world.process()
+    await world.clock.sleep(1)
+    first, claim = process.worker.owner, world.store.claim
+    unheard: list[int] = []
+
+    async def made_but_unheard(owner: str, places: int, now_ms: int) -> tuple[Claimed, ...]:
+        claimed = await claim(owner, places, now_ms)
+        if not claimed or unheard:
+            return claimed
+        unheard.append(len(claimed))
+        raise WriteOutcomeUnknown("scripted: it was made")
+
+    process.store.claim = made_but_unheard  # type: ignore[attr-defined]
+    order_id = await world.submit()
+    (order,) = await world.ends(order_id)
+    assert [1] == unheard
+    assert OrderStatus.CONFIRMED is order.status
+    assert first != process.worker.owner

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, WriteOutcomeUnknown
 from fairlead.orders.model import Claimed, OrderStatus
 from fairlead.orders.model import EventType as E
 from fairlead.ports import Bus, Committed, Hand, Signal
@@ -166,7 +166,8 @@ class Worker:
             return
         self._wake.clear()
         owner, asked = self.owner, self.places.free
-        claimed = await self._parts.store.claim(owner, asked, self.bench.now_ms())
+        taking = self._parts.store.claim(owner, asked, self.bench.now_ms())
+        claimed = await self._taken(owner, taking)
         if not self._is_still(owner):
             return
         for each in claimed:
@@ -226,13 +227,24 @@ class Worker:
     async def _adopt(self) -> None:
         while not self._stopping.is_set():
             owner = self.owner
-            orphans = await self._parts.store.adopt(owner, ADOPT_BATCH, self.bench.now_ms())
+            taking = self._parts.store.adopt(owner, ADOPT_BATCH, self.bench.now_ms())
+            orphans = await self._taken(owner, taking)
             if not self._is_still(owner):
                 return
             for orphan in orphans:
                 self._start(orphan, Place(None))
             if len(orphans) < ADOPT_BATCH:
                 return
+
+    async def _taken(
+        self, owner: str, taking: Awaitable[tuple[Claimed, ...]]
+    ) -> tuple[Claimed, ...]:
+        try:
+            return await taking
+        except WriteOutcomeUnknown:
+            # Orders may be ours that we do not know of, and nobody frees those of a living worker.
+            await self._begin_anew(owner)
+            return ()
 
     async def _look_for_doubtful(self) -> None:
         for order_id in self._doubts.to_look_for(self.bench.now_ms()):
@@ -326,7 +338,7 @@ class Worker:
         """Others take over what this worker had; it goes on under another name."""
         if owner != self.owner:
             return
-        log.warning("declared_dead", owner=owner)
+        log.warning("begins_anew", owner=owner)
         self._registered = False
         await self._drop_everything()
         if owner == self.owner:
