@@ -140,6 +140,9 @@ async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) ->
     if landed is None or landed.error is not None:
         return False
     in_atoms, out_atoms = fill_amounts(landed, work.order, attempt)
+    if in_atoms <= 0 or out_atoms <= 0:
+        # What is called a success and moved nothing is invented: ours cannot.
+        return False
     now_ms = bench.now_ms()
     change = execution.confirmed(work.order, attempt, in_atoms, out_atoms, slot, now_ms)
     await bench.commit(work, change)
