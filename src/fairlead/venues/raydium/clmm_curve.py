@@ -21,33 +21,19 @@ class SwapStep(msgspec.Struct, frozen=True, gc=False):
     fee_amount: int
 
 
-def delta_amount_0(lower: int, upper: int, liquidity: int, round_up: bool) -> int:
-    """Token 0 between two square-root prices, 0 < lower <= upper; may be beyond u64."""
-    numerator = (liquidity << 64) * (upper - lower)
-    if round_up:
-        return -(-numerator // (upper * lower))
-    return numerator // (upper * lower)
-
-
-def delta_amount_1(lower: int, upper: int, liquidity: int, round_up: bool) -> int:
-    """Token 1 between two square-root prices, lower <= upper; may be beyond u64."""
-    product = liquidity * (upper - lower)
-    return -(-product >> 64) if round_up else product >> 64
-
-
 def amounts_between(
     sqrt_price: int, target: int, liquidity: int, zero_for_one: bool
 ) -> tuple[int, int]:
-    """What goes in, rounded up, and comes out, rounded down, from one price to the other."""
+    """What goes in, rounded up, and comes out, rounded down, from one price to the other.
+
+    Prices are positive and the target lies in the direction of the swap, or is the price itself.
+    Either amount may be beyond u64.
+    """
     if zero_for_one:
-        return (
-            delta_amount_0(target, sqrt_price, liquidity, True),
-            delta_amount_1(target, sqrt_price, liquidity, False),
-        )
-    return (
-        delta_amount_1(sqrt_price, target, liquidity, True),
-        delta_amount_0(sqrt_price, target, liquidity, False),
-    )
+        times_difference = liquidity * (sqrt_price - target)
+        return -(-(times_difference << 64) // (sqrt_price * target)), times_difference >> 64
+    times_difference = liquidity * (target - sqrt_price)
+    return -(-times_difference >> 64), (times_difference << 64) // (sqrt_price * target)
 
 
 def next_sqrt_price_from_input(

@@ -27,8 +27,16 @@ from fairlead.venues.raydium.clmm_curve import (
     fee_on_top,
 )
 from fairlead.venues.raydium.clmm_errors import anchor_refusal, panic, refusal
-from fairlead.venues.raydium.ticks import sqrt_price_at_tick, tick_at_sqrt_price
+from fairlead.venues.raydium.ticks import (
+    MAX_SQRT_PRICE_X64,
+    MIN_SQRT_PRICE_X64,
+    sqrt_price_at_tick,
+    tick_at_sqrt_price,
+)
 from fairlead.venues.venue import ErrorClass, VenueError
+
+_ALL = 1 << 256
+"""More than all steps of a path can take."""
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
@@ -101,9 +109,7 @@ class Path:
         The limit lies strictly ahead. Raises what the program would refuse with.
         """
         sums = self.amounts_in if is_base_input else self.amounts_out
-        while sums[-1] < amount and not self._passes(self.prices[-1], sqrt_price_limit):
-            if not self._extend(max_arrays):
-                break
+        self._extend(sums, amount, sqrt_price_limit, max_arrays)
         filled = bisect_left(sums, amount)
         if filled == len(sums) or sums[filled] > amount:
             filled -= 1
@@ -119,8 +125,8 @@ class Path:
 
     def reach(self, max_arrays: int) -> Reach:
         """What fills all steps there are."""
-        while self._extend(max_arrays):
-            pass
+        limit = MIN_SQRT_PRICE_X64 if self.zero_for_one else MAX_SQRT_PRICE_X64
+        self._extend(self.amounts_in, _ALL, limit, max_arrays)
         last = bisect_left(self.array_numbers, max_arrays)
         return Reach(
             min(self.amounts_in[last], U64_MAX),
@@ -225,46 +231,56 @@ class Path:
             raise panic("the output is more than 2^64-1")
         raise refusal("CalculateOverflow", "the input is more than 2^64-1")
 
-    def _extend(self, max_arrays: int) -> bool:
-        """Computes the next step; False where there is none in the arrays given."""
-        if self.end is not None:
-            return False
-        if self.array_numbers and self.array_numbers[-1] >= max_arrays:
-            return False
-        found = next(self._ticks)
-        if isinstance(found, VenueError):
-            self.end = found
-            return False
-        tick, array_number = found
+    def _extend(self, sums: list[int], amount: int, limit: int, max_arrays: int) -> None:
+        """Computes steps until these sums cover the amount, the price passes the limit or the
+        arrays given end. A pool's first quote spends its time here.
+        """
+        zero_for_one, fee_rate = self.zero_for_one, self.rates.trade_fee_rate
         price, liquidity = self.prices[-1], self.liquidities[-1]
+        array_number = self.array_numbers[-1] if self.array_numbers else -1
+        while (
+            sums[-1] < amount
+            and array_number < max_arrays
+            and not (price < limit if zero_for_one else price > limit)
+            and self.end is None
+        ):
+            found = next(self._ticks)
+            if isinstance(found, VenueError):
+                self.end = found
+                return
+            tick, array_number = found
+            target = sqrt_price_at_tick(tick.index)
+            self.end = self._mismatch(price, target, liquidity)
+            if self.end is not None:
+                return
+            amount_in, amount_out = amounts_between(price, target, liquidity, zero_for_one)
+            fee = fee_on_top(amount_in, fee_rate)
+            protocol, fund = self._cuts(fee)
+            price = target
+            liquidity += -tick.liquidity_net if zero_for_one else tick.liquidity_net
+            self.prices.append(target)
+            self.liquidities.append(liquidity)
+            self.amounts_in.append(self.amounts_in[-1] + amount_in + fee)
+            self.amounts_out.append(self.amounts_out[-1] + amount_out)
+            self.fees.append(self.fees[-1] + fee)
+            self.protocol_fees.append(self.protocol_fees[-1] + protocol)
+            self.fund_fees.append(self.fund_fees[-1] + fund)
+            self.ticks.append(tick.index)
+            self.array_numbers.append(array_number)
+            if tick.orders_atoms or tick.part_filled_orders_atoms:
+                # The step up to them is an ordinary one, the orders themselves are not.
+                detail = f"at tick {tick.index}"
+                self.end = VenueError(ErrorClass.TERMINAL, "unproven_limit_orders", detail=detail)
+                self.must_not_fill = len(self.ticks)
+
+    def _mismatch(self, price: int, target: int, liquidity: int) -> VenueError | None:
+        """What the program meets before a step where the accounts contradict each other."""
         if not 0 <= liquidity <= U128_MAX:
-            self.end = panic("the liquidity leaves u128")
-            return False
-        target = sqrt_price_at_tick(tick.index)
-        if self._passes(price, target):
-            self.end = anchor_refusal(
-                "RequireGteViolated", ErrorClass.TERMINAL, "price and ticks do not match"
-            )
-            return False
-        amount_in, amount_out = amounts_between(price, target, liquidity, self.zero_for_one)
-        fee = fee_on_top(amount_in, self.rates.trade_fee_rate)
-        protocol, fund = self._cuts(fee)
-        self.prices.append(target)
-        net = -tick.liquidity_net if self.zero_for_one else tick.liquidity_net
-        self.liquidities.append(liquidity + net)
-        self.amounts_in.append(self.amounts_in[-1] + amount_in + fee)
-        self.amounts_out.append(self.amounts_out[-1] + amount_out)
-        self.fees.append(self.fees[-1] + fee)
-        self.protocol_fees.append(self.protocol_fees[-1] + protocol)
-        self.fund_fees.append(self.fund_fees[-1] + fund)
-        self.ticks.append(tick.index)
-        self.array_numbers.append(array_number)
-        if tick.orders_atoms or tick.part_filled_orders_atoms:
-            # The step up to them is an ordinary one, the orders themselves are not.
-            detail = f"at tick {tick.index}"
-            self.end = VenueError(ErrorClass.TERMINAL, "unproven_limit_orders", detail=detail)
-            self.must_not_fill = len(self.ticks)
-        return True
+            return panic("the liquidity leaves u128")
+        if price < target if self.zero_for_one else price > target:
+            detail = "price and ticks do not match"
+            return anchor_refusal("RequireGteViolated", ErrorClass.TERMINAL, detail)
+        return None
 
     def _cuts(self, fee: int) -> tuple[int, int]:
         """The protocol's and the fund's part of a step's fee, rounded down."""
