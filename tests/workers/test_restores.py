@@ -1,74 +1,240 @@
 """A store restored to an earlier moment beside a chain that went on: no order is executed again,
 and each ends with what the chain says (EXACTLY-ONCE 23)."""
 
-import sqlite3
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from solders.pubkey import Pubkey
 
+from fairlead.errors import Unavailable
+from fairlead.orders.model import AttemptState, Order, OrderStatus
 from fairlead.orders.model import EventType as E
-from fairlead.orders.model import OrderStatus
-from fairlead.store.sqlite import SqliteStore
+from fairlead.workers.worker import WorkerSettings
+from tests.workers.market import limit, move
+from tests.workers.restoring import Copy, swaps_of
 from tests.workers.scenario import live
-from tests.workers.world import World
+from tests.workers.strangers import latch_of, pay
+from tests.workers.test_rounds import calm
+from tests.workers.world import EXECUTION, SETTINGS, World, faults
 
 MOMENTS = (E.ACCEPTED, E.CLAIMED, E.SUBMITTED, E.CONFIRMED, E.FINALIZED)
+PAIRS = (("SOL", "USDC", "1.5"), ("USDC", "SOL", "100"), ("USDC", "JUP", "100"))
+UNLATCHED = msgspec.structs.replace(
+    SETTINGS, execution=msgspec.structs.replace(EXECUTION, latch=False)
+)
+OTHER_WALLET = "9" * 43
 
 
-class Copy:
-    """A backup of the store's file, and its restore under a chain that has gone on."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._copy = file.with_suffix(".copy")
-
-    def take(self) -> None:
-        source, copy = sqlite3.connect(self.file), sqlite3.connect(self._copy)
-        source.backup(copy)
-        source.close()
-        copy.close()
-
-    async def restore(self, world: World) -> None:
-        """What was written since is gone, for streams too."""
-        for process in world.processes:
-            if not process.crashed.is_set():
-                await process.crash()
-        await world.store.close()
-        for path in self.file.parent.glob(f"{self.file.name}*"):
-            path.unlink()
-        self._copy.rename(self.file)
-        world.store = SqliteStore(self.file, world.clock, world._committed, inline=True)
-        await world.store.open()
-        world.events = list(await world.store.feed(0, 10_000))
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path / "store.db")
 
 
-async def _copy_at(world: World, copy: Copy, order_id: str, moment: E) -> None:
-    await world.reaches(order_id, moment)
-    copy.take()
+async def lived(
+    world: World,
+    copy: Copy,
+    moment: E,
+    settings: WorkerSettings = SETTINGS,
+    what: tuple[str, ...] = PAIRS[0],
+) -> Order:
+    """An order that came to its end; the copy is of an earlier moment of its life."""
+    if moment is E.ACCEPTED:
+        order_id = await world.submit(*what)
+        copy.take()
+        world.process(settings)
+    else:
+        world.process(settings)
+        order_id = await world.submit(*what)
+        await world.reaches(order_id, moment)
+        copy.take()
+    (order,) = await world.ends(order_id)
+    return order
 
 
+async def is_as_before(world: World, before: Order) -> None:
+    """Its end is the chain's truth, and nothing was swapped since."""
+    (after,) = await world.ends(before.order_id)
+    assert OrderStatus.CONFIRMED is after.status
+    assert before.signature == after.signature
+    assert before.amount_out_atoms == after.amount_out_atoms
+    assert [before.signature] == swaps_of(world, before.terms.wallet)
+
+
+@pytest.mark.parametrize("what", PAIRS)
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_restored_order_is_not_executed_again(tmp_path: Path, moment: E):
-    copy = Copy(tmp_path / "store.db")
+@pytest.mark.parametrize("settings", [SETTINGS, UNLATCHED], ids=["latch", "no latch"])
+def test_restored_order_ends_as_the_chain_says(
+    copy: Copy, moment: E, settings: WorkerSettings, what: tuple[str, ...]
+):
+    async def body(world: World) -> None:
+        before = await lived(world, copy, moment, settings, what)
+        await copy.restore(world)
+        at_s = world.loop.time()
+        world.process(settings)
+        await is_as_before(world, before)
+        # Seen at once: there is no proof of death to be waited for.
+        assert world.loop.time() - at_s <= 3
+
+    live(body, file=copy.file)
+
+
+@pytest.mark.parametrize("moment", MOMENTS[:3])
+def test_latch_alone_keeps_an_order_from_a_second_swap(copy: Copy, moment: E, monkeypatch: Any):
+    """Of the wallet's history nothing is known: who took the latch is asked all the same."""
 
     async def body(world: World) -> None:
+        before = await lived(world, copy, moment)
+        await copy.restore(world)
+        process = world.process()
+        process.worker.bench.gate.close = lambda: None  # type: ignore[method-assign]
+        process.worker.reconciler.begin = lambda: None  # type: ignore[method-assign]
+        await is_as_before(world, before)
+
+    live(body, file=copy.file)
+
+
+@pytest.mark.parametrize("moment", [E.ACCEPTED, E.SUBMITTED, E.ROUND_FAILED])
+def test_failed_transactions_that_were_lost_are_known_again(copy: Copy, moment: E):
+    async def body(world: World) -> None:
+        process = world.process()
         if moment is E.ACCEPTED:
-            order_id = await world.submit()
-            copy.take()
-            world.process()
-        else:
-            world.process()
-            order_id = await world.submit()
-            await _copy_at(world, copy, order_id, moment)
+            process.hang()
+        order_id = await world.submit()
+        await world.reaches(order_id, moment)
+        copy.take()
+        process.wake()
+        await world.reaches(order_id, E.ROUND_FAILED)
+        calm(world)
         (before,) = await world.ends(order_id)
-        sends = {sent.signature for sent in world.sends}
+        known = {each.signature for each in await world.attempts(order_id)}
         await copy.restore(world)
         world.process()
-        (after,) = await world.ends(order_id)
-        assert OrderStatus.CONFIRMED is after.status
-        assert (before.signature, before.amount_out_atoms) == (
-            after.signature, after.amount_out_atoms
-        )  # fmt: skip
-        assert sends == {sent.signature for sent in world.sends}
+        await is_as_before(world, before)
+        attempts = await world.attempts(order_id)
+        assert known == {each.signature for each in attempts}
+        assert [AttemptState.ERRORED, AttemptState.SUCCEEDED] == [a.state for a in attempts]
+
+    live(body, file=copy.file, profile=faults("slippage_moved"))
+
+
+def test_attempt_replaced_since_is_settled_and_its_successor_adopted(copy: Copy):
+    async def body(world: World) -> None:
+        process = world.process()
+        process.chain.send_as = lambda sent: "lost" if sent.at_s < 20 else "pass"
+        order_id = await world.submit()
+        await world.reaches(order_id, E.SUBMITTED)
+        copy.take()
+        (before,) = await world.ends(order_id)
+        assert 2 <= len(await world.attempts(order_id))
+        await copy.restore(world)
+        assert "cancelling" == await world.cancel(order_id)
+        world.process()
+        await is_as_before(world, before)
+        history = await world.history(order_id)
+        assert "cancel_requested" in history
+        assert "cancelled" not in history
+
+    live(body, file=copy.file)
+
+
+def test_latch_of_the_next_generation_is_found_too(copy: Copy):
+    async def body(world: World) -> None:
+        order = await world.order(await world.submit())
+        copy.take()
+        await pay(world, latch_of(order.secret, order.terms.wallet, 0))
+        world.process()
+        (before,) = await world.ends(order.order_id)
+        assert 1 == before.latch_generation
+        await copy.restore(world)
+        world.process()
+        await is_as_before(world, before)
+
+    live(body, file=copy.file)
+
+
+def test_stranger_alone_still_opens_the_next_generation(copy: Copy):
+    async def body(world: World) -> None:
+        order = await world.order(await world.submit())
+        copy.take()
+        await pay(world, latch_of(order.secret, order.terms.wallet, 0))
+        await copy.restore(world)
+        world.process()
+        (after,) = await world.ends(order.order_id)
+        assert (OrderStatus.CONFIRMED, 1) == (after.status, after.latch_generation)
+
+    live(body, file=copy.file)
+
+
+def test_resting_order_that_was_filled_neither_expires_nor_fires_again(copy: Copy):
+    async def body(world: World) -> None:
+        world.process()
+        expires_at_ms = world.clock.now_ms() + 60_000
+        order_id = await limit(world, 1.03, expires_at_ms=expires_at_ms)
+        await world.clock.sleep(1)
+        copy.take()
+        move(world, 1.05)
+        (before,) = await world.ends(order_id)
+        await world.clock.sleep(60)
+        await copy.restore(world)
+        world.process()
+        await is_as_before(world, before)
+
+    live(body, file=copy.file)
+
+
+def test_transaction_of_a_lost_order_is_told_and_holds_up_nobody(copy: Copy):
+    async def body(world: World) -> None:
+        process = world.process()
+        kept = await world.submit(wallet=OTHER_WALLET)
+        await world.reaches(kept, E.CLAIMED)
+        copy.take()
+        lost_id = await world.submit()
+        kept_order, lost_order = await world.ends(kept, lost_id)
+        assert [lost_id] == await copy.restore(world)
+        assert lost_order.signature is not None
+        world.strangers.add(lost_order.signature)
+        told: list[int] = []
+        process = world.process()
+        process.worker.reconciler.on_unknown = told.append
+        (after,) = await world.ends(kept)
+        assert kept_order.signature == after.signature
+        await world.clock.sleep(2)
+        assert [1] == told
+        assert process.worker.bench.gate.is_open
+
+    live(body, file=copy.file)
+
+
+def test_wallet_that_is_not_known_waits_visibly_and_others_go_on(copy: Copy):
+    async def body(world: World) -> None:
+        copy.take()
+        mine = await world.submit()
+        order = await world.order(mine)
+        copy.take()
+        process = world.process()
+        inner, silent = process.chain.signatures_for_address, [True]
+
+        async def scripted(address: Pubkey, **named: Any) -> Any:
+            if silent[0] and str(address) == order.terms.wallet:
+                raise Unavailable("chain", "HTTP 429 (scripted)")
+            return await inner(address, **named)
+
+        process.chain.signatures_for_address = scripted  # type: ignore[method-assign]
+        # Beside it: 64 more of the silent wallet, and then one of another.
+        same = [await world.submit("USDC", "SOL", "1") for _ in range(64)]
+        await world.clock.sleep(5)
+        at_s = world.loop.time()
+        other = await world.submit(wallet=OTHER_WALLET)
+        await world.reaches(other, E.SUBMITTED, within_s=10)
+        assert world.loop.time() - at_s <= 1
+        await world.reaches(mine, E.STILL_PROVING, within_s=30)
+        told = (await world.data(mine, E.STILL_PROVING))["reason"]
+        assert "transactions are not yet known" in told
+        assert {order.order_id} | set(same) >= {s for s in same if await world.attempts(s)}
+        assert not await world.attempts(mine)
+        silent[0] = False
+        await world.ends(mine, other, *same)
 
     live(body, file=copy.file)

@@ -8,6 +8,7 @@ from fairlead.orders.events import EventData, encode, number_from_atoms
 from fairlead.orders.model import (
     Attempt,
     AttemptSettled,
+    AttemptState,
     Change,
     NewEvent,
     Order,
@@ -103,6 +104,20 @@ def waits(order: Order, reason: str | None, due_at_ms: int, now_ms: int) -> Chan
         told,
         due_at_ms=due_at_ms,
         release=True,
+    )
+
+
+def failed(order: Order, attempt: Attempt, now_ms: int) -> Change:
+    """An attempt that is finalized with an error, whoever owns the order. It is no news of it."""
+    assert attempt.state is AttemptState.ERRORED
+    return Change(
+        order.order_id,
+        None,
+        order.sequence,
+        order.status,
+        order.status,
+        now_ms,
+        new_attempt=attempt,
     )
 
 

@@ -33,6 +33,8 @@ class Gate:
         self.are_resting_known = True
         # Wallets whose history is not known yet.
         self.wallets: set[str] = set()
+        # Of these, those of which the chain did not tell when last asked.
+        self.silent: set[str] = set()
         # By order: its successful transaction that the store did not know.
         self.lost: dict[str, LandedTransaction] = {}
         # Of these orders, those that rest.
@@ -48,6 +50,8 @@ class Gate:
         self.is_open = (
             self.are_active_known and self.are_resting_known and not self.wallets and not self.lost
         )
+        if self.is_open:
+            self._waiting.clear()
 
     def waits(self, order: Order) -> bool:
         """Whether the order may not go on yet. One accepted after the start has a secret that no
@@ -80,6 +84,17 @@ class Gate:
             return None
         known.told_ms = elapsed_ms
         return reason
+
+    @property
+    def waiting(self) -> int:
+        """How many orders wait."""
+        return len(self._waiting)
+
+    def know(self, wallet: str) -> None:
+        """Its orders may go on."""
+        self.wallets.discard(wallet)
+        self.silent.discard(wallet)
+        self.settle()
 
     def goes_on(self, order_id: str) -> None:
         """The order does not wait any more."""

@@ -20,11 +20,11 @@ MAX_PAGES = 50
 """Pages of a wallet's history that are read; more is not taken for all of it."""
 
 MAX_UNKNOWN = 5_000
-"""Successful transactions of a wallet that the store does not know and that are looked at."""
+"""Transactions of a wallet that the store does not know and that are looked at."""
 
 
 class History(msgspec.Struct, frozen=True):
-    """A wallet's successful transactions that the store does not know, oldest first."""
+    """A wallet's finalized transactions that the store does not know, oldest first."""
 
     unknown: tuple[LandedTransaction, ...]
     # Whether these are all since the last one that it knows.
@@ -68,7 +68,7 @@ async def _list(witness: Chain, address: Pubkey, until: str | None) -> _Listed:
         page = await witness.signatures_for_address(
             address, limit=PAGE, before=before, until=until, commitment="finalized"
         )
-        found += [each.signature for each in page if each.error is None]
+        found += [each.signature for each in page]
         if len(page) < PAGE:
             return _Listed(tuple(found), True)
         before = page[-1].signature

@@ -13,16 +13,23 @@ LOOK_S = 0.02
 LOOKS = 10
 """How often an order looks whether its wallet is known before others get its place."""
 
+APART_MS = 2
+"""Many that wait look again one after the other: asking must not keep others from their places."""
+
 UNKNOWN_WALLET = "its wallet's transactions are not yet known to the last one"
 
 
 async def hold(bench: Workbench, work: Work) -> bool:
     """Before an order's next step while the gate is not open: whether to look at it again first."""
     gate, order_id = bench.gate, work.order.order_id
+    if work.order.owner is None:
+        return False
     if gate.waits(work.order):
-        for _ in range(LOOKS):
+        for _ in range(0 if work.order.terms.wallet in gate.silent else LOOKS):
             await bench.parts.clock.sleep(LOOK_S)
             if order_id in bench.changed or not gate.waits(work.order):
+                # What was found of it meanwhile may have been stored by others.
+                bench.changed.add(order_id)
                 return True
         await _put_back(bench, work, UNKNOWN_WALLET)
         return True
@@ -75,5 +82,5 @@ async def _put_back(bench: Workbench, work: Work, reason: str) -> None:
     """Let others have the place, and look again soon."""
     now_ms = bench.now_ms()
     told = bench.gate.reason_to_tell(work.order.order_id, reason, bench.elapsed_ms())
-    due_at_ms = now_ms + bench.settings.retry.outage_ms
+    due_at_ms = now_ms + max(bench.settings.retry.outage_ms, bench.gate.waiting * APART_MS)
     await bench.commit(work, adopting.waits(work.order, told, due_at_ms, now_ms))

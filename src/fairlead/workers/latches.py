@@ -7,12 +7,13 @@ shown the order signs nothing.
 
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting, execution
-from fairlead.orders.model import AttemptSettled, AttemptState, Order
+from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order, OrderStatus
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana.adoption import attempt_of, swap_in
 from fairlead.solana.agreement import needed_of
@@ -27,6 +28,7 @@ from fairlead.solana.lost import (
     seeds_in,
     taker_of,
 )
+from fairlead.solana.proof import compact
 from fairlead.workers.proving import ask_each
 from fairlead.workers.work import Work, Workbench
 
@@ -85,26 +87,10 @@ async def adopt(
 ) -> bool:
     """Make a transaction of this order one of its attempts; False where it is no swap of it, or is
     one already."""
-    order, parts = work.order, bench.parts
-    if any(each.signature == transaction.signature for each in work.attempts):
+    order = work.order
+    attempt = await _attempt_of(bench, order, work.attempts, transaction)
+    if attempt is None:
         return False
-    terms = order.terms
-    mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
-    snapshot = await parts.pools.snapshot(*mints)
-    swapped = swap_in(transaction, terms, snapshot.pools)
-    if swapped is None:
-        log.error("not_adoptable", order_id=order.order_id, signature=transaction.signature)
-        return False
-    height = (await parts.chain.epoch_info("finalized")).block_height
-    attempt = attempt_of(
-        order,
-        len(work.attempts) + 1,
-        transaction,
-        _latch_of(order, transaction),
-        swapped,
-        height,
-        bench.now_ms(),
-    )
     assert all(
         each.state is not AttemptState.LIVE
         or any(each.signature == known.signature for known in settled)
@@ -115,6 +101,40 @@ async def adopt(
     work.progress_for(attempt).status = SignatureStatus(transaction.slot, None, "finalized")
     log.warning("adopted", order_id=order.order_id, signature=transaction.signature)
     return True
+
+
+async def add_failed(bench: Workbench, order_id: str, transaction: LandedTransaction) -> None:
+    """Store a transaction of this order that is finalized with an error. Who drives the order waits
+    meanwhile, and reads it again before going on."""
+    store = bench.parts.store
+    order, attempts = await store.order(order_id), await store.attempts(order_id)
+    if order is None or order.status is OrderStatus.CONFIRMED:
+        return
+    attempt = await _attempt_of(bench, order, attempts, transaction)
+    if attempt is not None:
+        bench.changed.add(order_id)
+        assert transaction.error is not None
+        error = compact(transaction.error)
+        attempt = msgspec.structs.replace(attempt, state=AttemptState.ERRORED, error=error)
+        await store.apply(adopting.failed(order, attempt, bench.now_ms()))
+
+
+async def _attempt_of(
+    bench: Workbench, order: Order, attempts: Sequence[Attempt], transaction: LandedTransaction
+) -> Attempt | None:
+    """The transaction as an attempt of this order; None where it is one already, or is no swap."""
+    if any(each.signature == transaction.signature for each in attempts):
+        return None
+    parts, terms = bench.parts, order.terms
+    mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
+    snapshot = await parts.pools.snapshot(*mints)
+    swapped = swap_in(transaction, terms, snapshot.pools)
+    if swapped is None:
+        log.error("not_adoptable", order_id=order.order_id, signature=transaction.signature)
+        return None
+    height = (await parts.chain.epoch_info("finalized")).block_height
+    latch, number = _latch_of(order, transaction), len(attempts) + 1
+    return attempt_of(order, number, transaction, latch, swapped, height, bench.now_ms())
 
 
 def _latch_of(order: Order, transaction: LandedTransaction) -> tuple[str, int] | None:
@@ -174,6 +194,7 @@ async def taken_before(bench: Workbench, work: Work) -> None:
     """The simulation met a latch that is taken; nothing was signed."""
     try:
         if await taken(bench, work):
+            bench.gate.goes_on(work.order.order_id)
             return
     except Unavailable as error:
         if error.part != "chain":

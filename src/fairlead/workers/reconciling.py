@@ -25,6 +25,7 @@ from fairlead.ports import LandedTransaction
 from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.adoption import swap_in
 from fairlead.solana.lost import Match, is_signed_by, match, seeds_in
+from fairlead.workers import latches
 from fairlead.workers.histories import History, unknown_of
 from fairlead.workers.work import Workbench
 
@@ -123,8 +124,9 @@ class Reconciler:
 
     async def _several(self, queue: Iterator[str], failed: list[str]) -> None:
         for wallet in queue:
-            done = await self._try(self._one, wallet)
-            failed += [] if done else [wallet]
+            if not await self._try(self._one, wallet):
+                self._gate.silent.add(wallet)
+                failed.append(wallet)
 
     async def _one(self, wallet: str) -> None:
         history = await unknown_of(self._parts.chain, self._parts.store, wallet)
@@ -134,31 +136,32 @@ class Reconciler:
                 raise Unavailable("chain", f"the history of {wallet} is too long to be read")
             # What was not read is excluded by its latch all the same (rule 9).
         await self._sort(wallet, history)
-        self._gate.wallets.discard(wallet)
-        self._gate.settle()
+        self._gate.know(wallet)
 
     async def _sort(self, wallet: str, history: History) -> None:
         """Find the order of each transaction of ours; tell of those without one."""
         if not history.unknown:
             return
-        orders = [
-            order
-            for order in await self._parts.store.unfinished(wallet)
-            if order.order_id not in self._gate.lost
-        ]
+        orders = list(await self._parts.store.unfinished(wallet))
         for transaction in history.unknown:
-            if transaction.error is not None or not is_signed_by(transaction, wallet):
+            if not is_signed_by(transaction, wallet):
                 continue
             found = await self._order_of(transaction, wallet, orders)
             if found is not None:
-                orders.remove(found)
-                self._gate.lost[found.order_id] = transaction
-                if found.status is OrderStatus.OPEN:
-                    self._gate.lost_at_rest.add(found.order_id)
-                log.warning("lost_found", order_id=found.order_id, signature=transaction.signature)
-            elif seeds_in(transaction, wallet).are_ours:
+                await self._found(found, transaction)
+            elif transaction.error is None and seeds_in(transaction, wallet).are_ours:
                 log.error("unknown_transaction", wallet=wallet, signature=transaction.signature)
                 self.on_unknown(1)
+
+    async def _found(self, order: Order, transaction: LandedTransaction) -> None:
+        log.warning("lost_found", order_id=order.order_id, signature=transaction.signature)
+        if transaction.error is not None:
+            # It moved nothing but its fee, which counts against the order's cap.
+            await latches.add_failed(self._bench, order.order_id, transaction)
+            return
+        self._gate.lost[order.order_id] = transaction
+        if order.status is OrderStatus.OPEN:
+            self._gate.lost_at_rest.add(order.order_id)
 
     async def _order_of(
         self, transaction: LandedTransaction, wallet: str, orders: list[Order]
@@ -172,6 +175,8 @@ class Reconciler:
         # Without a latch and a wrap nothing of the order's secret is in it: its terms must do.
         for order in orders:
             terms = order.terms
+            if transaction.error is not None or order.order_id in self._gate.lost:
+                continue
             mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
             if WSOL_MINT in mints:
                 continue
