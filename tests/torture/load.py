@@ -129,7 +129,8 @@ class Load:
     def _heard(self, sent: Sent, status: int, body: dict[str, Any]) -> None:
         sent.is_answered = True
         if status != 202:
-            sent.note(f"POST: {status} {body.get('code')} {body.get('errors', '')}")
+            why = body.get("errors") or body.get("detail")
+            sent.note(f"POST: {status} {body.get('code')}: {why}")
             if sent.order_id is not None or status == 409:
                 rule = "the same key and terms are the same order"
                 self._violated(rule, f"{status} {body}", sent.order_id or sent.key)

@@ -90,6 +90,7 @@ def summary(
             **dict(sorted(statuses(facts).items())),
         },
         "answers": dict(sorted(load.answers.items())),
+        "refused": _refused(load),
         "events": len(facts.events),
         "attempts": len(facts.attempts),
         "final_swaps": sum(each.has_swap and each.error is None for each in landed),
@@ -106,6 +107,12 @@ def summary(
         },
         "violations": rules,
     }
+
+
+def _refused(load: Load) -> list[str]:
+    """Some of the orders that were not taken, and why."""
+    refused = [sent for sent in load.sent.values() if sent.is_answered and sent.order_id is None]
+    return [f"{sent.body}: {sent.told[-1][1]}" for sent in refused[:5]]
 
 
 def _takeovers(storm: Storm, facts: Facts) -> dict[str, int]:
