@@ -91,7 +91,7 @@ def _drains(
     rng: random.Random, loaded: dlmm.LoadedDlmmPool, side: int, kind: str, part: float
 ) -> int:
     """That part of what empties some bins, their fees aside."""
-    path, active_id = loaded.up if side else loaded.down, loaded.pool.numbers.active_id
+    path, active_id = loaded.up if side else loaded.down, loaded.numbers.active_id
     bins = [
         b for _, bins in path.arrays for b in bins if (b.bin_id - active_id) * (side - 0.5) >= 0
     ]
@@ -168,7 +168,7 @@ def _compare_one(recording: Recording, rng: random.Random) -> str:
         return f"DIFFERENT: {said}: we say {swap.amount_out}, the program: {error['name']}"
     if (swap.amount_in, swap.amount_out) != (result["amount_in"], result["amount_out"]):
         return f"DIFFERENT: {said}: {swap.amount_in} for {swap.amount_out}, the program: {result}"
-    split = swap.fee_split(loaded.pool.numbers.parameters.protocol_share)
+    split = swap.fee_split(loaded.numbers.parameters.protocol_share)
     fees = (split.market_makers, split.protocol, split.limit_orders)
     told = _told_fees(machine.answer)
     if told != fees:
