@@ -34,6 +34,7 @@ from fairlead.solana.agreement import (
     likely_status,
     needed_of,
 )
+from fairlead.solana.proof import compact
 from fairlead.venues.venue import ChainTime
 
 MAX_AGE_S = 0.3
@@ -266,12 +267,9 @@ class AgreeingChain:
         """As two providers show it, else as one does: rather one that succeeded. Provisional."""
 
         def shown(all: Sequence[LandedTransaction | None]) -> LandedTransaction | None:
-            good = [each for each in all if each is not None and each.error is None]
-            bad = [each for each in all if each is not None and each.error is not None]
-            for same in (good, bad):
-                if len(same) >= self._needed:
-                    return same[0]
-            return None
+            moved = [None if each is None else _what_moved(each) for each in all]
+            agreed = agreed_value(moved, self._needed)
+            return None if agreed is None else all[moved.index(agreed)]
 
         heard = await self._providers.together(
             lambda c: c.transaction(signature, commitment), lambda all: shown(all) is not None
@@ -379,6 +377,12 @@ async def _sent(chain: Chain, transaction: bytes) -> SendOutcome:
 async def _pinged(chain: Chain) -> bool:
     await chain.ping()
     return True
+
+
+def _what_moved(landed: LandedTransaction) -> tuple[object, ...]:
+    """By what two are the same: logs may be cut short."""
+    lamports, tokens = landed.post_lamports, landed.post_tokens
+    return landed.slot, landed.error and compact(landed.error), lamports, tokens
 
 
 def _kinds(answers: Sequence[SignatureStatus | None]) -> tuple[str, ...]:
