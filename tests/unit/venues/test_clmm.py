@@ -2,7 +2,7 @@ import pytest
 from solders.pubkey import Pubkey
 
 from fairlead.venues import classify, decode_pool
-from fairlead.venues.raydium import clmm, clmm_accounts, clmm_encode
+from fairlead.venues.raydium import clmm, clmm_accounts, clmm_encode, clmm_instruction
 from fairlead.venues.raydium.clmm_accounts import DynamicFeeInfo
 from fairlead.venues.raydium.clmm_encode import Position
 from fairlead.venues.raydium.ticks import MAX_TICK, MIN_TICK, sqrt_price_at_tick
@@ -280,7 +280,7 @@ def test_swap_v2_names_its_accounts_in_the_programs_order():
         (clmm_accounts.observation_address(pool.address), False, True),
         (TOKEN_PROGRAM, False, False),
         (TOKEN_2022_PROGRAM, False, False),
-        (clmm.MEMO_PROGRAM, False, False),
+        (clmm_instruction.MEMO_PROGRAM, False, False),
         (pool.mints[1], False, False),
         (pool.mints[0], False, False),
         (clmm_accounts.extension_address(pool.address), False, True),
@@ -288,7 +288,7 @@ def test_swap_v2_names_its_accounts_in_the_programs_order():
         (array(pool, 1_200), False, True),
     ]
     assert expected == [(m.pubkey, m.is_signer, m.is_writable) for m in sent.accounts]
-    data = clmm.SWAP_V2 + (7).to_bytes(8, "little") + (3).to_bytes(8, "little")
+    data = clmm_instruction.SWAP_V2 + (7).to_bytes(8, "little") + (3).to_bytes(8, "little")
     assert data + (1).to_bytes(16, "little") + b"\x01" == bytes(sent.data)
 
 
@@ -298,7 +298,7 @@ def test_older_swap_has_its_first_array_among_its_fixed_accounts():
     last = [m.pubkey for m in sent.accounts[9:]]
     extension = clmm_accounts.extension_address(pool.address)
     assert [array(pool, 600), extension, array(pool, 1_200)] == last
-    assert (clmm.SWAP, 0) == (bytes(sent.data[:8]), sent.data[-1])
+    assert (clmm_instruction.SWAP, 0) == (bytes(sent.data[:8]), sent.data[-1])
 
 
 def test_extension_that_does_not_exist_is_not_named():

@@ -6,10 +6,9 @@ quote walks only the tick arrays that the instruction names, so both take `max_a
 
 from collections.abc import Mapping
 from functools import partial
-from struct import Struct as Layout
 
 import msgspec
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
@@ -27,12 +26,26 @@ from fairlead.venues.raydium.clmm_accounts import (
     extension_address,
     tick_array_address,
 )
-from fairlead.venues.raydium.clmm_bitmap import ArrayPath, array_path
-from fairlead.venues.raydium.clmm_path import Path, Reach
-from fairlead.venues.raydium.clmm_swap import NO_LIMIT, Swap, TransferFees, exact_in, exact_out
+from fairlead.venues.raydium.clmm_bitmap import ArrayPath, array_path, ticks_ahead
+from fairlead.venues.raydium.clmm_instruction import (
+    Arguments,
+    SwapAccounts,
+    Wallet,
+    swap_v1,
+    swap_v2,
+)
+from fairlead.venues.raydium.clmm_layers import LayeredWalk, Order
+from fairlead.venues.raydium.clmm_path import Path, Reach, Walk
+from fairlead.venues.raydium.clmm_swap import (
+    NO_LIMIT,
+    Swap,
+    TransferFees,
+    Walker,
+    exact_in,
+    exact_out,
+)
 from fairlead.venues.token2022 import (
     TOKEN_2022_PROGRAM,
-    TOKEN_PROGRAM,
     Mint,
     TransferFee,
     decode_mint,
@@ -47,15 +60,8 @@ from fairlead.venues.venue import (
     account_of,
 )
 
-SWAP = bytes.fromhex("f8c69e91e17587c8")
-SWAP_V2 = bytes.fromhex("2b04ed0b1ac91e62")
-# amount, other_amount_threshold, sqrt_price_limit_x64 (low, high), is_base_input.
-SWAP_ARGUMENTS = Layout("<8sQQQQ?")
-
 ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
 """The bitmap extension not counted."""
-
-MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 
 ARRAYS_PER_SWAP = 4
 """Tick arrays that a swap names unless told: 32 bytes of its transaction each."""
@@ -108,26 +114,32 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
             starts |= dict.fromkeys(path.starts)
         return tuple(tick_array_address(self.address, start, self.program_id) for start in starts)
 
-    def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedClmmPool":
+    def load(
+        self, accounts: Mapping[Pubkey, Account], *, unproven: bool = False
+    ) -> "LoadedClmmPool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.
 
-        Of the tick arrays it takes those that are there, up to the first that is not.
+        Of the tick arrays it takes those that are there, up to the first that is not. A volatility
+        fee, limit orders and a fee in a chosen token are refused by name, unless `unproven` asks
+        for the rules of `clmm_layers`, which were never held against a program.
         """
-        if self.numbers.dynamic_fee is not None:
+        if not unproven and self.numbers.dynamic_fee is not None:
             raise VenueError(ErrorClass.TERMINAL, "unproven_dynamic_fee", detail=str(self.address))
-        if self.numbers.fee_on:
+        if not unproven and self.numbers.fee_on:
             raise VenueError(ErrorClass.TERMINAL, "unproven_fee_on", detail=str(self.address))
         config = account_of(accounts, self.amm_config)
         rates = decode_rates(self.amm_config, config, self.program_id)
         extension = accounts.get(extension_address(self.address, self.program_id))
         orders = self._paths(self._extension_bits(extension), MAX_ARRAYS)
-        down, up = (
-            Path(self.numbers, rates, self._arrays(accounts, order), order, zero_for_one)
-            for order, zero_for_one in zip(orders, (True, False), strict=True)
+        down, up = (self._arrays(accounts, order) for order in orders)
+        steps = (
+            Path(self.numbers, rates, down, orders[0], True),
+            Path(self.numbers, rates, up, orders[1], False),
         )
         programs, mints = zip(*(self._mint(accounts, mint) for mint in self.mints), strict=True)
+        has_extension = extension is not None
         return LoadedClmmPool(
-            self, rates, orders, (down, up), extension is not None, programs, mints
+            self, rates, orders, (down, up), steps, has_extension, programs, mints, unproven
         )
 
     def _paths(self, extension: int | None, limit: int) -> tuple[ArrayPath, ArrayPath]:
@@ -196,12 +208,15 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
     pool: ClmmPool
     rates: ConfigRates
     array_paths: tuple[ArrayPath, ArrayPath]
+    arrays: tuple[list[TickArray], list[TickArray]]
     steps: tuple[Path, Path]
     # Whether the bitmap extension exists, so that an instruction may name it.
     has_extension: bool
     token_programs: tuple[Pubkey, Pubkey]
     # None for a mint of SPL Token.
     token_2022_mints: tuple[Mint | None, Mint | None]
+    # Whether `clmm_layers` walks it.
+    unproven: bool = False
 
     @property
     def venue(self) -> Venue:
@@ -252,8 +267,7 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
     ) -> Swap:
         """The same with fees by kind, the state it leaves, and whether it stopped at the limit."""
         assert 0 <= amount_in <= U64_MAX
-        path = self.steps[0 if zero_for_one else 1]
-        walker = partial(path.walk, is_base_input=True, max_arrays=max_arrays)
+        walker = self._walker(zero_for_one, True, max_arrays, time)
         fees, now = self._transfer_fees(zero_for_one, time.epoch), time.unix_timestamp
         return exact_in(self.pool.numbers, walker, fees, zero_for_one, amount_in, limit, now)
 
@@ -262,8 +276,7 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
     ) -> Swap:
         """The same with fees by kind, the state it leaves, and whether it stopped at the limit."""
         assert 0 <= amount_out <= U64_MAX
-        path = self.steps[0 if zero_for_one else 1]
-        walker = partial(path.walk, is_base_input=False, max_arrays=max_arrays)
+        walker = self._walker(zero_for_one, False, max_arrays, time)
         fees, now = self._transfer_fees(zero_for_one, time.epoch), time.unix_timestamp
         return exact_out(self.pool.numbers, walker, fees, zero_for_one, amount_out, limit, now)
 
@@ -285,9 +298,9 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         v1: bool = False,
     ) -> Instruction:
         """swap_v2, or the older swap, which knows SPL Token only."""
-        numbers = (amount_in_atoms, minimum_out_atoms, sqrt_price_limit_x64, True)
+        arguments = (amount_in_atoms, minimum_out_atoms, sqrt_price_limit_x64, True)
         wallet = (user, user_input, user_output)
-        return self._instruction(numbers, wallet, input_mint, max_arrays, v1)
+        return self._instruction(arguments, wallet, input_mint, max_arrays, v1)
 
     def swap_exact_out(
         self,
@@ -303,9 +316,26 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         v1: bool = False,
     ) -> Instruction:
         """swap_v2, or the older swap, which knows SPL Token only."""
-        numbers = (amount_out_atoms, maximum_in_atoms, sqrt_price_limit_x64, False)
+        arguments = (amount_out_atoms, maximum_in_atoms, sqrt_price_limit_x64, False)
         wallet = (user, user_input, user_output)
-        return self._instruction(numbers, wallet, input_mint, max_arrays, v1)
+        return self._instruction(arguments, wallet, input_mint, max_arrays, v1)
+
+    def _instruction(
+        self, arguments: Arguments, wallet: Wallet, input_mint: Pubkey, max_arrays: int, v1: bool
+    ) -> Instruction:
+        zero_for_one, pool = self._direction(input_mint), self.pool
+        starts = self.array_paths[0 if zero_for_one else 1].starts[:max_arrays]
+        accounts = SwapAccounts(
+            pool.program_id,
+            pool.address,
+            pool.amm_config,
+            pool.vaults if zero_for_one else pool.vaults[::-1],
+            pool.mints if zero_for_one else pool.mints[::-1],
+            pool.observation,
+            extension_address(pool.address, pool.program_id) if self.has_extension else None,
+            tuple(tick_array_address(pool.address, start, pool.program_id) for start in starts),
+        )
+        return swap_v1(accounts, wallet, arguments) if v1 else swap_v2(accounts, wallet, arguments)
 
     def _direction(self, input_mint: Pubkey) -> bool:
         """Whether the swap is token 0 for token 1."""
@@ -316,6 +346,23 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
             return False
         raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
 
+    def _walker(
+        self, zero_for_one: bool, is_base_input: bool, max_arrays: int, time: ChainTime
+    ) -> Walker:
+        side, numbers = (0 if zero_for_one else 1), self.pool.numbers
+        if not self.unproven:
+            path = self.steps[side]
+            return partial(path.walk, is_base_input=is_base_input, max_arrays=max_arrays)
+
+        def walk(amount: int, limit: int) -> Walk:
+            now = time.unix_timestamp
+            order = Order(amount, limit, is_base_input, zero_for_one, max_arrays, now)
+            arrays, path = self.arrays[side], self.array_paths[side]
+            ticks = ticks_ahead(numbers, arrays, path, zero_for_one)
+            return LayeredWalk(numbers, self.rates, order).run(ticks)
+
+        return walk
+
     def _transfer_fees(self, zero_for_one: bool, epoch: int) -> TransferFees:
         fee_0, fee_1 = (_transfer_fee(mint, epoch) for mint in self.token_2022_mints)
         return (fee_0, fee_1) if zero_for_one else (fee_1, fee_0)
@@ -325,8 +372,9 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         spot_in, spot_out = 1 << 128, price * price
         if not zero_for_one:
             spot_in, spot_out = spot_out, spot_in
-        at_pool_price = (walk.amount_in - walk.fee) * spot_out
-        lost = at_pool_price - walk.amount_out * spot_in
+        fee_in, fee_out = (walk.fee, 0) if walk.fee_on_input else (0, walk.fee)
+        at_pool_price = (walk.amount_in - fee_in) * spot_out
+        lost = at_pool_price - (walk.amount_out + fee_out) * spot_in
         units = COMPUTE_UNITS
         units += COMPUTE_UNITS_PER_TICK * walk.ticks_crossed
         units += COMPUTE_UNITS_PER_ARRAY * walk.arrays_used
@@ -337,55 +385,10 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
             swap.amount_in,
             swap.amount_out,
             walk.fee,
-            self.pool.mints[0 if zero_for_one else 1],
+            self.pool.mints[0 if zero_for_one == walk.fee_on_input else 1],
             -(-lost * BPS // at_pool_price) if lost > 0 else 0,
             units,
         )
-
-    def _instruction(
-        self,
-        numbers: tuple[int, int, int, bool],
-        wallet: tuple[Pubkey, Pubkey, Pubkey],
-        input_mint: Pubkey,
-        max_arrays: int,
-        v1: bool,
-    ) -> Instruction:
-        pool, (user, user_input, user_output) = self.pool, wallet
-        a, b = (0, 1) if self._direction(input_mint) else (1, 0)
-        arrays = [
-            AccountMeta(tick_array_address(pool.address, start, pool.program_id), False, True)
-            for start in self.array_paths[a].starts[:max_arrays]
-        ]
-        metas = [
-            AccountMeta(user, True, False),
-            AccountMeta(pool.amm_config, False, False),
-            AccountMeta(pool.address, False, True),
-            AccountMeta(user_input, False, True),
-            AccountMeta(user_output, False, True),
-            AccountMeta(pool.vaults[a], False, True),
-            AccountMeta(pool.vaults[b], False, True),
-            AccountMeta(pool.observation, False, True),
-            AccountMeta(TOKEN_PROGRAM, False, False),
-        ]
-        if v1:
-            metas += arrays[:1]
-            arrays = arrays[1:]
-        else:
-            metas += [
-                AccountMeta(TOKEN_2022_PROGRAM, False, False),
-                AccountMeta(MEMO_PROGRAM, False, False),
-                AccountMeta(pool.mints[a], False, False),
-                AccountMeta(pool.mints[b], False, False),
-            ]
-        if self.has_extension:
-            extension = extension_address(pool.address, pool.program_id)
-            metas.append(AccountMeta(extension, False, True))
-        amount, threshold, limit, is_base_input = numbers
-        low, high = limit & U64_MAX, limit >> 64
-        data = SWAP_ARGUMENTS.pack(
-            SWAP_V2 if not v1 else SWAP, amount, threshold, low, high, is_base_input
-        )
-        return Instruction(pool.program_id, data, metas + arrays)
 
 
 def _transfer_fee(mint: Mint | None, epoch: int) -> TransferFee | None:

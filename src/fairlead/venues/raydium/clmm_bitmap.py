@@ -1,4 +1,4 @@
-"""Which tick arrays a swap walks, in order, from the pool's bitmap and its extension.
+"""Which tick arrays and ticks a swap walks, in order, from the bitmap and its extension.
 
 An array holds 60 initialisable ticks and starts at a multiple of `60 * tick_spacing`. The pool's
 own bitmap covers 512 arrays on either side of tick 0, the extension 14 times 512 more. Here both
@@ -6,9 +6,21 @@ are one number whose bit `start / width + 7680` stands for the array. Source: ra
 `libraries/tick_array_bit_map.rs`, `states/{pool,tickarray_bitmap_extension}.rs` (a5a46ff).
 """
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
-from fairlead.venues.raydium.clmm_accounts import BITMAP_SIZE, ROW_SIZE, ROWS, TICKS_PER_ARRAY
+from fairlead.venues.raydium.clmm_accounts import (
+    BITMAP_SIZE,
+    ROW_SIZE,
+    ROWS,
+    TICKS_PER_ARRAY,
+    PoolNumbers,
+    Tick,
+    TickArray,
+)
+from fairlead.venues.raydium.clmm_errors import panic, refusal
+from fairlead.venues.venue import VenueError
 
 DEFAULT_ARRAYS = BITMAP_SIZE * 8 // 2
 """Arrays that the pool's own bitmap covers on either side of tick 0."""
@@ -72,3 +84,33 @@ def array_path(
         starts.append((bit - _ZERO) * width)
         rest ^= 1 << bit
     return ArrayPath(tuple(starts), holds_current, not rest, extension is None)
+
+
+def ticks_ahead(
+    numbers: PoolNumbers, arrays: Sequence[TickArray], order: ArrayPath, zero_for_one: bool
+) -> Iterator[tuple[Tick, int] | VenueError]:
+    """Initialised ticks in the direction with the number of their array; at last, why no more."""
+    tick_current = numbers.tick_current
+    for number in range(len(order.starts)):
+        if number == len(arrays):
+            yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+        ticks = arrays[number].ticks
+        if number == 0 and order.holds_current_tick:
+            # Downwards the current tick itself counts, upwards it is behind.
+            if zero_for_one:
+                ticks = tuple(tick for tick in ticks if tick.index <= tick_current)
+            else:
+                ticks = tuple(tick for tick in ticks if tick.index > tick_current)
+        elif not ticks:
+            yield refusal("InvalidTickArray", "an array of the bitmap has no initialised tick")
+        for tick in reversed(ticks) if zero_for_one else ticks:
+            yield tick, number
+    if not order.is_complete:
+        yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+    if order.lacks_extension:
+        if not is_in_default_bitmap(tick_current, numbers.tick_spacing):
+            yield panic("the bitmap extension is missing")
+        yield refusal("MissingTickArrayBitmapExtensionAccount")
+    if not order.starts:
+        yield refusal("InsufficientLiquidityForDirection")
+    yield refusal("LiquidityInsufficient")

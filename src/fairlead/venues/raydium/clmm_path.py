@@ -8,7 +8,7 @@ steps it fills and computes only its last, partial step. Source: raydium-clmm
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,10 +17,9 @@ from fairlead.venues.raydium.clmm_accounts import (
     FEE_RATE_DENOMINATOR,
     ConfigRates,
     PoolNumbers,
-    Tick,
     TickArray,
 )
-from fairlead.venues.raydium.clmm_bitmap import ArrayPath, is_in_default_bitmap
+from fairlead.venues.raydium.clmm_bitmap import ArrayPath, ticks_ahead
 from fairlead.venues.raydium.clmm_curve import (
     amounts_between,
     compute_swap_step,
@@ -45,7 +44,7 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     # The input, fee included, and the output: Token-2022 transfer fees are outside of both.
     amount_in: int
     amount_out: int
-    # In the input token; protocol and fund fees are cut out of it, the rest is the liquidity's.
+    # Protocol and fund fees are cut out of it, the rest is the liquidity's.
     fee: int
     protocol_fee: int
     fund_fee: int
@@ -57,6 +56,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     arrays_used: int
     # Whether it ended at the price limit, with some of the amount left over.
     stopped_at_limit: bool
+    # Else the fee is in the output token and already off `amount_out`.
+    fee_on_input: bool = True
 
 
 class Reach(msgspec.Struct, frozen=True, gc=False):
@@ -84,7 +85,7 @@ class Path:
         self.zero_for_one = zero_for_one
         self.tick_start = numbers.tick_current
         self.rates = rates
-        self._ticks = _ticks_ahead(numbers, arrays, order, zero_for_one)
+        self._ticks = ticks_ahead(numbers, arrays, order, zero_for_one)
         # Why there is no further step; None while there may be one.
         self.end: VenueError | None = None
         # Filling so many steps meets limit orders; None where none are known.
@@ -289,33 +290,3 @@ class Path:
             fee * rates.protocol_fee_rate // FEE_RATE_DENOMINATOR,
             fee * rates.fund_fee_rate // FEE_RATE_DENOMINATOR,
         )
-
-
-def _ticks_ahead(
-    numbers: PoolNumbers, arrays: Sequence[TickArray], order: ArrayPath, zero_for_one: bool
-) -> Iterator[tuple[Tick, int] | VenueError]:
-    """Initialised ticks in the direction with the number of their array; at last, why no more."""
-    tick_current = numbers.tick_current
-    for number in range(len(order.starts)):
-        if number == len(arrays):
-            yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
-        ticks = arrays[number].ticks
-        if number == 0 and order.holds_current_tick:
-            # Downwards the current tick itself counts, upwards it is behind.
-            if zero_for_one:
-                ticks = tuple(tick for tick in ticks if tick.index <= tick_current)
-            else:
-                ticks = tuple(tick for tick in ticks if tick.index > tick_current)
-        elif not ticks:
-            yield refusal("InvalidTickArray", "an array of the bitmap has no initialised tick")
-        for tick in reversed(ticks) if zero_for_one else ticks:
-            yield tick, number
-    if not order.is_complete:
-        yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
-    if order.lacks_extension:
-        if not is_in_default_bitmap(tick_current, numbers.tick_spacing):
-            yield panic("the bitmap extension is missing")
-        yield refusal("MissingTickArrayBitmapExtensionAccount")
-    if not order.starts:
-        yield refusal("InsufficientLiquidityForDirection")
-    yield refusal("LiquidityInsufficient")

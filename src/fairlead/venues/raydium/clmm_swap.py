@@ -57,7 +57,6 @@ def exact_in(
         withheld = _inverse_fee(fee_in, walk.amount_in)
     paid = walk.amount_in + withheld
     received = walk.amount_out - (fee_out.fee(walk.amount_out) if fee_out is not None else 0)
-    _check_moved(numbers, walk)
     if sqrt_price_limit_x64 == NO_LIMIT and paid != amount_in:
         raise anchor_refusal("RequireEqViolated", ErrorClass.LIQUIDITY, "the prices end")
     return Swap(paid, received, walk)
@@ -84,7 +83,6 @@ def exact_out(
     if paid > U64_MAX:
         raise panic("the input is more than 2^64-1")
     received = walk.amount_out - (fee_out.fee(walk.amount_out) if fee_out is not None else 0)
-    _check_moved(numbers, walk)
     if sqrt_price_limit_x64 == NO_LIMIT and walk.amount_out != gross:
         raise anchor_refusal("RequireEqViolated", ErrorClass.LIQUIDITY, "the prices end")
     return Swap(paid, received, walk)
@@ -114,15 +112,9 @@ def _check(
 
 
 def _check_amounts(walk: Walk) -> None:
+    # The program also demands that the price moved; without that nothing comes out.
     if not walk.amount_in or not walk.amount_out:
         raise refusal("TooSmallInputOrOutputAmount")
-
-
-def _check_moved(numbers: PoolNumbers, walk: Walk) -> None:
-    if walk.sqrt_price_x64 == numbers.sqrt_price_x64:
-        raise anchor_refusal(
-            "RequireGtViolated", ErrorClass.LIQUIDITY, "too little to move the price"
-        )
 
 
 def _inverse_fee(fee: TransferFee | None, post_fee_atoms: int) -> int:
