@@ -91,7 +91,8 @@ def update_references(
 
 def volatility_at(p: StaticParameters, reference: int, distance: int) -> int:
     """The accumulator with the active bin this many bins from the reference."""
-    return min(reference + distance * BPS, p.max_volatility_accumulator)
+    moved = reference + distance * BPS
+    return moved if moved < p.max_volatility_accumulator else p.max_volatility_accumulator
 
 
 def variable_fee_rate(p: StaticParameters, volatility_accumulator: int) -> int:
@@ -105,9 +106,10 @@ def variable_fee_rate(p: StaticParameters, volatility_accumulator: int) -> int:
     return product // VARIABLE_FEE_DIVISOR
 
 
-def total_fee_rate(p: StaticParameters, volatility_accumulator: int) -> int:
-    """Base and variable rate, at most 10 %."""
-    return min(p.base_fee_rate + variable_fee_rate(p, volatility_accumulator), MAX_FEE_RATE)
+def total_fee_rate(p: StaticParameters, base_fee_rate: int, volatility_accumulator: int) -> int:
+    """Base and variable rate, at most 10 %. The base rate, which no swap changes, is given."""
+    rate = base_fee_rate + variable_fee_rate(p, volatility_accumulator)
+    return rate if rate < MAX_FEE_RATE else MAX_FEE_RATE
 
 
 def fee_on(amount: int, rate: int) -> int:

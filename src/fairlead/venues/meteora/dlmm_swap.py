@@ -182,7 +182,7 @@ def _walk(
     reference, index_reference = update_references(p, numbers.v_parameters, active_id, now)
     fill_bin = fill_exact_in if exact_in else fill_exact_out
     steps: list[Step] = []
-    volatility, rate = -1, 0
+    base_fee_rate, volatility, rate = p.base_fee_rate, -1, 0
     for count, (_, bins) in enumerate(path.arrays, 1):
         for b in bins:
             bin_id = b.bin_id
@@ -190,7 +190,7 @@ def _walk(
                 continue
             moved = volatility_at(p, reference, abs(index_reference - bin_id))
             if moved != volatility:
-                volatility, rate = moved, total_fee_rate(p, moved)
+                volatility, rate = moved, total_fee_rate(p, base_fee_rate, moved)
             fill = fill_bin(b, left, rate, swap_for_y, on_input)
             steps.append(Step(bin_id, rate, volatility, fill))
             left -= fill.amount_in if exact_in else fill.amount_out
