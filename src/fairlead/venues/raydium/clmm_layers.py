@@ -182,6 +182,9 @@ class LayeredWalk:
         reached = target
         amounts = amounts_between(self.price, target, self.liquidity, zero_for_one)
         if max(amounts) > U64_MAX or drives < amounts[0 if base_input else 1]:
+            if not base_input and drives > amounts[1]:
+                # The input at the target is beyond u64, and the output asks for more than that.
+                raise refusal("CalculateOverflow")
             solve = next_sqrt_price_from_input if base_input else next_sqrt_price_from_output
             reached = solve(self.price, self.liquidity, drives, zero_for_one)
             amounts = amounts_between(self.price, reached, self.liquidity, zero_for_one)
