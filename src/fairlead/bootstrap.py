@@ -30,6 +30,7 @@ from fairlead.chain.wallet import PaperWallet
 from fairlead.clock import SystemClock
 from fairlead.config import Settings
 from fairlead.config.settings import FaultRates as FaultSettings
+from fairlead.config.settings import host_of
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.ledger.blocks import LedgerParams
 from fairlead.ledger.faults import FaultRates, PaperProfile
@@ -392,16 +393,28 @@ def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
 
 
 def chain_for(settings: Settings, clock: SystemClock, *, inside: bool) -> LiveChain:
-    """The paper ledger in this process, or the node's over JSON-RPC."""
+    """The paper ledger in this process, or over JSON-RPC: one endpoint, or several that must
+    agree."""
     if settings.chain.name != "paper":
         raise ConfigError("FAIRLEAD_CHAIN", f"{settings.chain.name} is not there yet; paper is")
     if inside and not settings.chain.rpc_urls:
         return paper_chain(settings, clock)
-    from fairlead.chain.rpc import RpcChain
+    from fairlead.chain.rpc import MAX_AGE_S, RpcChain
 
     node_url = f"http://{settings.node.host}:{settings.node.port}"
-    url = settings.chain.rpc_urls[0] if settings.chain.rpc_urls else node_url
-    return RpcChain(settings.chain.name, url, clock, ws_url=settings.chain.rpc_ws_url)
+    urls: Sequence[str] = settings.chain.rpc_urls or (node_url,)
+    ws_urls = (*settings.chain.rpc_ws_urls, *[None] * len(urls))
+    # Of several only what is asked of all is told again: heights must be newer than the blockhash.
+    max_age_s = MAX_AGE_S if len(urls) == 1 else 0.0
+    endpoints = [
+        RpcChain(host_of(url), url, clock, ws_url=ws_url, max_age_s=max_age_s)
+        for url, ws_url in zip(urls, ws_urls, strict=False)
+    ]
+    if len(endpoints) == 1:
+        return endpoints[0]
+    from fairlead.chain.agreeing import AgreeingChain
+
+    return AgreeingChain(endpoints, clock)
 
 
 def paper_chain(settings: Settings, clock: SystemClock) -> LiveChain:

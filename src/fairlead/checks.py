@@ -14,7 +14,7 @@ from fairlead.clock import SystemClock
 from fairlead.config import Settings
 from fairlead.config.settings import without_password
 from fairlead.errors import ConfigError, FairleadError
-from fairlead.ports import Bus
+from fairlead.ports import Bus, Chain
 from fairlead.store.named_sql import load_migrations
 from fairlead.telemetry.checks import Check
 
@@ -144,30 +144,52 @@ async def _chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
             Check("chain", True, "paper, inside `fairlead serve`"),
             Check("clock", True, "the paper chain goes by this machine's clock"),
         )
-    if settings.chain.rpc_urls:
-        place, fix = without_password(settings.chain.rpc_urls[0]), "is FAIRLEAD_RPC_URL right?"
-    else:
-        place = f"http://{settings.node.host}:{settings.node.port}"
-        fix = "start it with `fairlead node`, unless `fairlead serve` runs, which has it inside"
     try:
         chain = chain_for(settings, clock, inside=False)
         await chain.start()
     except ConfigError as error:
         return (Check("chain", False, str(error)),)
     except FairleadError as error:
+        place, fix = _place(settings, 0)
         return (Check("chain", False, f"{place}: {error}", fix),)
     try:
-        async with asyncio.timeout(CHAIN_WITHIN_S):
-            time = await chain.time()
-    except (FairleadError, TimeoutError) as error:
-        told = str(error) or f"no answer in {CHAIN_WITHIN_S:g} s"
-        return (Check("chain", False, f"{place}: {told}", fix),)
+        found = await asyncio.gather(
+            *[
+                _endpoint(settings, clock, endpoint, index)
+                for index, endpoint in enumerate(chain.witnesses)
+            ]
+        )
     finally:
         await chain.stop()
+    clocks = [skew for _, skew in found if skew is not None]
+    # The closest: that of a provider that lags says nothing about this machine.
+    return (*[check for check, _ in found], *([_clock(min(clocks))] if clocks else []))
+
+
+def _place(settings: Settings, index: int) -> tuple[str, str]:
+    """The address of an endpoint, and what to do when it does not answer."""
+    if settings.chain.rpc_urls:
+        return without_password(settings.chain.rpc_urls[index]), "is FAIRLEAD_RPC_URL right?"
+    fix = "start it with `fairlead node`, unless `fairlead serve` runs, which has it inside"
+    return f"http://{settings.node.host}:{settings.node.port}", fix
+
+
+async def _endpoint(
+    settings: Settings, clock: SystemClock, endpoint: Chain, index: int
+) -> tuple[Check, float | None]:
+    """One endpoint, and how far its time is from ours in seconds."""
+    place, fix = _place(settings, index)
+    try:
+        async with asyncio.timeout(CHAIN_WITHIN_S):
+            time = await endpoint.time()
+    except (FairleadError, TimeoutError) as error:
+        told = str(error) or f"no answer in {CHAIN_WITHIN_S:g} s"
+        return Check("chain", False, f"{place}: {told}", fix), None
     skew_s = abs(clock.now_ms() / 1000 - time.unix_timestamp)
+    return Check("chain", True, f"{settings.chain.name} at {place}, slot {time.slot}"), skew_s
+
+
+def _clock(skew_s: float) -> Check:
     close = skew_s <= MAX_CLOCK_SKEW_S
     fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
-    return (
-        Check("chain", True, f"{settings.chain.name} at {place}, slot {time.slot}"),
-        Check("clock", close, f"{skew_s:.0f} s from the chain's", fix),
-    )
+    return Check("clock", close, f"{skew_s:.0f} s from the chain's", fix)

@@ -190,6 +190,8 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     provisional: bool | None
     retry_count: int
     next_try_at: Time | None
+    # By what its end is proven: agreed (two providers) or single-source; null without an attempt.
+    proof: str | None
     attempts: list[AttemptView]
     failure_reason: str | None
     failure_code: str | None
@@ -240,6 +242,7 @@ class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     reason: str | None = None
     failure_code: str | None = None
     next_try_at: Time | None = None
+    proof: str | None = None
 
 
 class EventList(msgspec.Struct, frozen=True):

@@ -28,7 +28,6 @@ from fairlead.ports import (
     Simulation,
 )
 from fairlead.solana.agreement import (
-    MAX_APART_BLOCKS,
     agreed_height,
     agreed_value,
     likely_status,
@@ -111,11 +110,10 @@ class AgreeingChain:
             lambda c: c.latest_blockhash(commitment), self._providers.in_turn()
         )
         # Asked of all anew, and only now.
-        infos = await self._providers.together(lambda c: c.epoch_info("processed"))
-        slots, heights = {source: latest.slot}, {source: latest.block_height}
-        for provider, info in infos:
-            slots[provider] = info.slot
-            heights[provider] = max(info.block_height, heights.get(provider, 0))
+        heard = await self._providers.together(lambda c: c.latest_blockhash("processed"))
+        told = {source: latest, **dict(heard)}
+        heights = {each: told[each].block_height for each in told}
+        heights[source] = max(heights[source], latest.block_height)
         height = agreed_height(tuple(heights.values()), self._needed)
         if height is None:
             raise Unavailable("chain", "the providers' heights are too far apart")
@@ -125,10 +123,9 @@ class AgreeingChain:
         self._remember_source(latest.blockhash, source)
         return Blockhash(
             latest.blockhash,
-            _slot_before_signing(tuple(slots.values())),
+            _slot_before_signing([each.slot for each in told.values()]),
             height,
-            # Liveness only: when proof is looked for.
-            min(latest.last_valid_block_height, height + MAX_APART_BLOCKS),
+            _not_by_one([latest, *told.values()]),
         )
 
     def _remember_source(self, blockhash: str, source: Provider) -> None:
@@ -396,3 +393,10 @@ def _slot_before_signing(slots: Sequence[int]) -> int:
     """A slot from which on an attempt can land that is signed now: a history must reach back to it
     (rule 15). Not beyond an honest answer, and of three not the lowest, which may be a lie."""
     return sorted(slots)[max(min(len(slots) - 2, 1), 0)]
+
+
+def _not_by_one(blockhashes: Sequence[Blockhash]) -> int:
+    """The last valid height of the first of these, as long as not only its giver puts it so high.
+    For pace: from then on proof is looked for."""
+    first, *told = [each.last_valid_block_height for each in blockhashes]
+    return min(first, sorted(told)[-2])

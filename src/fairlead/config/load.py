@@ -19,6 +19,7 @@ from fairlead.config.settings import (
     StoreSettings,
     WatchSettings,
     WorkerSettings,
+    host_of,
 )
 from fairlead.config.table import BY_NAME, SETTINGS, Setting
 from fairlead.errors import ConfigError
@@ -129,6 +130,18 @@ def _check_together(settings: Settings) -> None:
             "FAIRLEAD_API_TOKEN",
             f"is needed because HOST={api.host} can be reached from outside this machine"
             " (openssl rand -hex 32 makes one); or set HOST=127.0.0.1",
+        )
+    hosts = [host_of(url) for url in chain.rpc_urls]
+    if len(set(hosts)) < len(hosts):
+        raise ConfigError(
+            "FAIRLEAD_RPC_URL",
+            "names a host twice: it would agree with itself; name each provider once",
+        )
+    if len(chain.rpc_ws_urls) > max(len(hosts), 1):
+        raise ConfigError(
+            "FAIRLEAD_RPC_WS_URL",
+            f"has {len(chain.rpc_ws_urls)} addresses for {len(hosts)} of FAIRLEAD_RPC_URL: name one"
+            " for each at most, in the same order",
         )
     if chain.name != "paper":
         if not chain.rpc_urls:

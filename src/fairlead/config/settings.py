@@ -30,8 +30,8 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: ChainName
     # Endpoints of a cluster or of our own node; with two or more, facts that end an order need two.
     rpc_urls: tuple[Secret, ...]
-    # None: the endpoint's own address with ws(s).
-    rpc_ws_url: Secret | None
+    # Of the endpoints in the same order; where there is none, the endpoint's own with ws(s).
+    rpc_ws_urls: tuple[Secret, ...]
     # Files of secret keys, as solana-keygen writes them; the first is the default wallet.
     key_files: tuple[Path, ...]
 
@@ -213,3 +213,8 @@ def without_password(url: str) -> str:
     user = f"{parts.username}@" if parts.username else ""
     path = "" if parts.scheme in ("http", "https", "ws", "wss") else parts.path
     return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{path}"
+
+
+def host_of(url: str) -> str:
+    """Host and port: by what an endpoint is named, without keys."""
+    return urlsplit(without_password(url)).netloc.rpartition("@")[2]

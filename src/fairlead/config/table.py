@@ -76,15 +76,16 @@ SETTINGS: tuple[Setting, ...] = (
         "chain.rpc_urls",
         urls("http", "https"),
         None,
-        "Solana JSON-RPC endpoints. Needed off the paper chain. With two or more, a fact that ends"
-        " an order needs two that agree.",
+        "Solana JSON-RPC endpoints. Needed off the paper chain. With two or more, each of another"
+        " provider, a fact that ends an order needs two that agree: three go on when one fails.",
     ),
     Setting(
         "FAIRLEAD_RPC_WS_URL",
-        "chain.rpc_ws_url",
-        url("ws", "wss"),
+        "chain.rpc_ws_urls",
+        urls("ws", "wss"),
         None,
-        "The WebSocket endpoint. Unset: the first RPC address with ws(s).",
+        "The WebSocket endpoints of the RPC addresses, in the same order. Unset: the RPC addresses"
+        " with ws(s).",
     ),
     Setting(
         "FAIRLEAD_KEY_FILES",

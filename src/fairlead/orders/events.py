@@ -131,6 +131,8 @@ class EventData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     reason: str | None = None
     failure_code: str | None = None
     next_try_at: str | None = None
+    # By what an end is proven: agreed or single-source (`proofs`, which adds it).
+    proof: str | None = None
 
 
 _encoder = msgspec.json.Encoder()

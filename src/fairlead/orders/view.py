@@ -34,6 +34,7 @@ _LASTING = (
     "provisional",
     "retryCount",
     "nextTryAt",
+    "proof",
 )
 # What a fork takes back.
 _FILL = ("executedPrice", "amountOut", "networkFeeLamports", "slot", "provisional")
