@@ -1,6 +1,8 @@
 """A store restored to an earlier moment beside a chain that went on: no order is executed again,
 and each ends with what the chain says (EXACTLY-ONCE 23)."""
 
+import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tests.workers.restoring import Copy, swaps_of
 from tests.workers.scenario import live
 from tests.workers.strangers import latch_of, pay
 from tests.workers.test_rounds import calm
-from tests.workers.world import EXECUTION, SETTINGS, World, faults
+from tests.workers.world import EXECUTION, SETTINGS, STILL, World, faults
 
 MOMENTS = (E.ACCEPTED, E.CLAIMED, E.SUBMITTED, E.CONFIRMED, E.FINALIZED)
 PAIRS = (("SOL", "USDC", "1.5"), ("USDC", "SOL", "100"), ("USDC", "JUP", "100"))
@@ -238,3 +240,77 @@ def test_wallet_that_is_not_known_waits_visibly_and_others_go_on(copy: Copy):
         await world.ends(mine, other, *same)
 
     live(body, file=copy.file)
+
+
+PROFILES = ("still", "moved", "dropped")
+SEEDS = int(os.environ.get("FAIRLEAD_RESTORE_SEEDS", "30"))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_restores_at_any_moment_swap_nothing_twice(copy: Copy, seed: int):
+    """Several orders in trouble, a copy at any moment, and now and then a second restore of it."""
+    dice = random.Random(seed)
+    kind = dice.choice(PROFILES)
+    profile = STILL if kind == "still" else faults(kind.replace("moved", "slippage_moved"), 4_000)
+    settings = UNLATCHED if dice.random() < 0.3 else SETTINGS
+
+    async def body(world: World) -> None:
+        await several(world, dice)
+        copy.take()
+        world.process(settings)
+        world.process(settings)
+        for _ in range(4):
+            await several(world, dice)
+            await world.clock.sleep(dice.uniform(0, 3))
+            if dice.random() < 0.3:
+                await world.cancel(dice.choice(world.orders))
+            if dice.random() < 0.2:
+                await pay_into_a_latch(world, dice)
+        # All accepted; time goes on.
+        before_s = dice.uniform(0, 20)
+        await world.clock.sleep(before_s)
+        copy.take()
+        move(world, dice.uniform(0.97, 1.06))
+        for _ in range(dice.choice((1, 1, 2))):
+            orders = {order.order_id: order for order in await world.ends(*world.orders)}
+            assert [] == await copy.restore(world)
+            for _ in range(dice.choice((1, 2))):
+                world.process(settings)
+            after = await world.ends(*world.orders)
+            check_ends(world, orders, after)
+
+    live(body, file=copy.file, profile=profile, seed=seed)
+
+
+async def several(world: World, dice: random.Random) -> None:
+    for _ in range(dice.randint(1, 2)):
+        wallet = dice.choice((None, OTHER_WALLET))
+        if dice.random() < 0.3:
+            expires = world.clock.now_ms() + dice.choice((15_000, 600_000))
+            await limit(world, dice.uniform(0.98, 1.03), expires_at_ms=expires, wallet=wallet)
+        else:
+            await world.submit(*dice.choice(PAIRS), wallet=wallet)
+
+
+async def pay_into_a_latch(world: World, dice: random.Random) -> None:
+    order = await world.order(dice.choice(world.orders))
+    await pay(world, latch_of(order.secret, order.terms.wallet, order.latch_generation))
+
+
+def check_ends(world: World, before: dict[str, Order], after: list[Order]) -> None:
+    """What was filled stays filled by the same transaction; nothing is filled twice."""
+    swaps = [
+        signature
+        for wallet in {order.terms.wallet for order in after}
+        for signature in swaps_of(world, wallet)
+    ]
+    assert len(swaps) == len(set(swaps))
+    assert sorted(swaps) == sorted(
+        order.signature or "" for order in after if order.status is OrderStatus.CONFIRMED
+    )
+    for order in after:
+        known = before[order.order_id]
+        if known.status is OrderStatus.CONFIRMED:
+            assert OrderStatus.CONFIRMED is order.status
+            assert known.signature == order.signature
+            assert known.amount_out_atoms == order.amount_out_atoms
