@@ -163,16 +163,17 @@ def _strangers(facts: Facts) -> _Found:
 def _attempts(facts: Facts) -> _Found:
     for attempt in facts.attempts:
         landed = facts.ledger.by_signature.get(attempt.signature)
-        if landed is None:
-            is_so = attempt.state == "dead"
-        elif landed.error is None:
-            is_so = attempt.state == "succeeded"
-        else:
-            is_so = attempt.state == "errored"
-        if not is_so:
+        if attempt.state not in _STATES[None if landed is None else landed.error is None]:
             seen = "not on the ledger" if landed is None else landed.told()
             text = f"attempt {attempt.number} is {attempt.state}: {seen}"
             yield Violation("what is proven of an attempt is so", text, attempt.order_id)
+
+
+# Whether it succeeded, None if it never landed. An absent latch proves that it did not win (rule 14),
+# not that it did not land.
+_STATES: dict[bool | None, tuple[str, ...]] = {
+    None: ("dead",), True: ("succeeded",), False: ("errored", "dead"),
+}  # fmt: skip
 
 
 def _kept_sums(facts: Facts) -> _Found:

@@ -4,7 +4,6 @@ on the size of files."""
 import contextlib
 import errno
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -64,21 +63,34 @@ class Disk:
     def free(self) -> None:
         """There is room again."""
         if self._folder is None:
-            self._limit(resource.RLIM_INFINITY)
+            self._limit(None)
         else:
             (self._folder / _BALLAST).unlink(missing_ok=True)
 
     def used_bytes(self) -> int:
         return shutil.disk_usage(self._folder).used if self._folder is not None else 0
 
-    def _limit(self, bytes_each: int) -> None:
+    def _limit(self, bytes_each: int | None) -> None:
         assert self._server is not None
         postmaster = self._server.pid
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        for pid in (postmaster, *map(int, children)):
-            # Children that have ended meanwhile, or a system without it.
+        soft = "unlimited" if bytes_each is None else str(bytes_each)
+        for pid in (postmaster, *_children(postmaster)):
+            # Even root may change its own processes only, and as root the server is another's.
             with contextlib.suppress(OSError):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (bytes_each, resource.RLIM_INFINITY))
+                owner = Path(f"/proc/{pid}").stat()
+                command = ["prlimit", f"--pid={pid}", f"--fsize={soft}:unlimited"]
+                # It may have ended meanwhile.
+                subprocess.run(command, user=owner.st_uid, group=owner.st_gid, capture_output=True)
+
+
+def _children(parent: int) -> list[int]:
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything but ends with the last bracket: state, parent.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
 
 
 @contextlib.contextmanager

@@ -95,6 +95,7 @@ def summary(
         "attempts": len(facts.attempts),
         "final_swaps": sum(each.has_swap and each.error is None for each in landed),
         "final_failures": sum(each.error is not None for each in landed),
+        "called_dead_though_failed": _failed_unseen(facts),
         "taken_over": sum(event.type == "taken_over" for event in facts.events),
         "until_taken_over_ms": _takeovers(storm, facts),
         "dropped_by_forks": sum(event.type == "dropped" for event in facts.events),
@@ -113,6 +114,12 @@ def _refused(load: Load) -> list[str]:
     """Some of the orders that were not taken, and why."""
     refused = [sent for sent in load.sent.values() if sent.is_answered and sent.order_id is None]
     return [f"{sent.body}: {sent.told[-1][1]}" for sent in refused[:5]]
+
+
+def _failed_unseen(facts: Facts) -> int:
+    """Attempts proven not to have won, of which nobody learnt that they had landed and failed."""
+    ledger = facts.ledger.by_signature
+    return sum(each.state == "dead" and each.signature in ledger for each in facts.attempts)
 
 
 def _takeovers(storm: Storm, facts: Facts) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.torture import books, facts, report
+from tests.torture import books, facts, outside, report
 from tests.torture.books import Violation
 from tests.torture.disk import small_disk
 from tests.torture.facts import Facts
@@ -97,6 +97,7 @@ class _Torture:
             await self._rig.end_parts(WORKERS)
             found = await facts.read_store(self._rig.postgres_url)
             sockets = await _finish(herd, found.head())
+            answers = await outside.ask(found, self._rig.urls(through_links=True))
         # Then whatever the chain has made final is on its disk.
         await self._rig.end_parts()
         found.ledger = await asyncio.to_thread(self._journals.read)
@@ -106,6 +107,7 @@ class _Torture:
             *(Violation("every order ends in time", text) for text in self._not_ended),
             *_stood_still(self._storm),
             *_heard(found, sockets),
+            *outside.check(found, answers),
             *await asyncio.to_thread(books.check, found),
         ]
         summary = report.summary(

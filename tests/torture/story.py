@@ -44,13 +44,17 @@ async def story_of(
     if times:
         first, last = min(times) - 3, max(times) + 3
         timeline += [(at, f"broken  {what}") for at, what in struck if first <= at <= last]
-    lines += [f"  {_clock(at)}  {what}" for at, what in sorted(timeline)]
+    lines += [f"  {_clock(at)}  {what}" for at, what in sorted(timeline, key=_moment)]
     for attempt in attempts:
         landed = facts.ledger.by_signature.get(attempt["signature"])
         lines.append(f"  attempt {dict(attempt)}")
         lines.append(f"    ledger: {landed.told() if landed else 'never final'}")
     lines += [f"  log  {line}" for line in logs]
     return "\n".join(lines)
+
+
+def _moment(told: tuple[float, str]) -> float:
+    return told[0]
 
 
 def _event(event: asyncpg.Record) -> str:
