@@ -61,6 +61,10 @@ def test_each_bin_further_pays_a_higher_fee_up_to_the_cap():
     # 10^6 + ceil(2,000,000 * (n * 10,000 * 10)^2 / 10^11)
     rates = [1_000_000 + 200_000 * n * n for n in range(8)]
     assert rates == [step.fee_rate for step in swap.steps]
+    # Of each bin's fee the part above the base rate: 200 of 1200, 800 of 1800 …
+    fees = [step.fill.fee for step in swap.steps]
+    added = sum(f * n * n // (5 + n * n) for n, f in enumerate(fees))
+    assert added == swap.variable_fee(volatile.base_fee_rate)
     steep = dlmm_pool(parameters=changed(volatile, variable_fee_control=2**31))
     assert 100_000_000 == steep.exact_in(X, 8 * 10**6, NOW).steps[-1].fee_rate
 

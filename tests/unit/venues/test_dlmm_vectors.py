@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ VECTORS = Path(__file__).parents[2] / "vectors"
 OWN = sorted(VECTORS.glob("meteora_dlmm_own*.json"))
 SHARED = Path(os.environ.get("FAIRLEAD_SHARED_DIR", VECTORS.parents[1].parent / "shared"))
 GOLDEN = sorted((SHARED / "vectors" / "dev" / "meteora_dlmm").glob("*.json"))
+PROGRAMS = os.environ.get("FAIRLEAD_PROGRAMS_DIR")
 FILES = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*OWN, *GOLDEN)]
 OWN_FILES = [pytest.param(path, id=path.stem) for path in OWN]
 
@@ -78,3 +80,13 @@ def test_expected_compute_units_cover_what_was_burned():
                 quote = answer(dlmm_of(vector), vector)
                 assert isinstance(quote, SwapQuote)
                 assert burned[vector.id] <= quote.compute_units
+
+
+@pytest.mark.skipif(PROGRAMS is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
+def test_random_pairs_evolve_as_quoted():
+    # The recorder drives LiteSVM, so it is imported only where it runs.
+    from tests.vectors.record_dlmm import compare_at_random, find_program
+
+    seed = random.randrange(10**6)
+    seen = compare_at_random(find_program(Path(PROGRAMS or "")), 300, seed)
+    assert not seen["DIFFERENT"], (seed, seen)

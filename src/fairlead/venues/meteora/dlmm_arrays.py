@@ -37,7 +37,7 @@ _KEYS = Layout("<8s32s")
 _POSITIVE_OFFSET, _NEGATIVE_OFFSET, _SIDE_SIZE = 40, 808, 768
 
 ARRAYS_KEPT = 512
-"""Decoded arrays remembered by their bytes, some 15 KB each."""
+"""Decoded arrays remembered by their bytes and direction, up to 40 KB each with the bytes."""
 
 
 class Bin(msgspec.Struct, frozen=True, gc=False):

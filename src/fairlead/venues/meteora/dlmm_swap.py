@@ -69,6 +69,14 @@ class Swap(msgspec.Struct, frozen=True, gc=False):
     # Bin arrays touched.
     arrays: int
 
+    def variable_fee(self, base_fee_rate: int) -> int:
+        """What of the fee the volatility adds to the base rate, each bin's part rounded down."""
+        return sum(
+            step.fill.fee * (step.fee_rate - base_fee_rate) // step.fee_rate
+            for step in self.steps
+            if step.fee_rate > base_fee_rate
+        )
+
     def fee_split(self, protocol_share: int) -> FeeSplit:
         """Who gets which part of the fee, without a host.
 
