@@ -12,6 +12,8 @@ from tests.torture import report
 from tests.torture.run import Outcome, Wanted, torture
 
 MOST_MINUTES = 240.0
+STOPPED = 130
+"""Exit status after Ctrl-C or SIGTERM."""
 
 
 def main() -> int:
@@ -26,8 +28,12 @@ def main() -> int:
     seed = random.SystemRandom().randrange(2**32) if given.seed is None else given.seed
     wanted = Wanted(given.minutes, seed, given.rate)
     _say(f"seed {seed}, {given.minutes:g} minutes, {report.version()}")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcome = runner.run(_run(wanted))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            outcome = runner.run(_run(wanted))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _say("stopped before its end; everything it started has ended")
+        return STOPPED
     for story in outcome.stories:
         print(f"\n{story}", flush=True)
     if outcome.violations:

@@ -169,7 +169,7 @@ def _attempts(facts: Facts) -> _Found:
             yield Violation("what is proven of an attempt is so", text, attempt.order_id)
 
 
-# Whether it succeeded, None if it never landed. An absent latch proves that it did not win (rule 14),
+# By whether it succeeded, None if it never landed. An absent latch proves that it did not win (14),
 # not that it did not land.
 _STATES: dict[bool | None, tuple[str, ...]] = {
     None: ("dead",), True: ("succeeded",), False: ("errored", "dead"),
