@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -44,6 +44,7 @@ SETTINGS = {
     "FAIRLEAD_OUTAGE_RETRY_MS": "200",
     "FAIRLEAD_BACKOFF_BASE_MS": "100",
     "FAIRLEAD_CONCURRENCY": "256",
+    "FAIRLEAD_SHUTDOWN_MS": "3000",
     "LOG_LEVEL": "warning",
 }
 
@@ -137,23 +138,24 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Rig"]:
         """Start everything; end everything, whatever happened."""
-        try:
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(self._stop_servers)
             await self._start_servers()
             self._make_parts()
             for link in self.links.values():
+                ending.push_async_callback(link.close)
                 await link.open()
+            ending.push_async_callback(self.end_parts)
             for part in self.parts.values():
                 part.start()
             async with asyncio.timeout(UP_WITHIN_S):
                 for part in self.parts.values():
                     await part.is_up.wait()
             yield self
-        finally:
-            await self.end_parts()
-            for link in self.links.values():
-                await link.close()
-            for server in self.servers.values():
-                await asyncio.to_thread(server.stop)
+
+    async def _stop_servers(self) -> None:
+        for server in self.servers.values():
+            await asyncio.to_thread(server.stop)
 
     async def _start_servers(self) -> None:
         self.servers[POSTGRES] = await asyncio.to_thread(self.disk.start_postgres)
