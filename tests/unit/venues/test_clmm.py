@@ -99,10 +99,10 @@ def test_arrays_beyond_the_pools_bitmap_are_named_by_the_extension():
     pool = pool_of(Position(-far - 60, far, 5), spacing=1)
     found = clmm.decode(pool.address, pool.accounts[pool.address])
     extension = clmm_accounts.extension_address(pool.address)
-    assert [] == list(found.arrays_needed(None))
-    assert extension in found.accounts_needed
-    needed = found.arrays_needed(pool.accounts[extension])
-    assert [array(pool, -far - 60), array(pool, far)] == list(needed)
+    before = [clmm_accounts.config_address(0), *pool.mints, extension]
+    assert before == list(found.accounts_needed)
+    arrays = [array(pool, -far - 60), array(pool, far)]
+    assert before + arrays == list(found.accounts_needed_with(pool.accounts[extension]))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_accounts_needed_suffice_for_the_same_quote(path):
     for vector in parse(path.read_bytes())[:12]:
         pool = clmm.decode(vector.pool, vector.accounts[vector.pool])
         extension = vector.accounts.get(clmm_accounts.extension_address(vector.pool))
-        needed = {*pool.accounts_needed, *pool.arrays_needed(extension)}
+        needed = {*pool.accounts_needed, *pool.accounts_needed_with(extension)}
         found = {key: vector.accounts[key] for key in needed if key in vector.accounts}
         assert quote(pool.load(vector.accounts), vector) == quote(pool.load(found), vector)
 

@@ -98,21 +98,19 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
         """Config, both mints, the arrays that the pool's own bitmap names, perhaps the extension.
 
         The extension is among them where that bitmap ends within a swap's arrays; once it is read,
-        `arrays_needed` names the arrays beyond. It may not exist, and an array only in a pool that
-        moved meanwhile: what is missing ends the path.
+        `accounts_needed_with` names the arrays beyond. What does not exist ends the path.
         """
-        needed = (self.amm_config, *self.mints, *self.arrays_needed(None))
-        paths = self._paths(None, ARRAYS_PER_SWAP)
-        if all(len(path.starts) == ARRAYS_PER_SWAP for path in paths):
-            return needed
-        return (*needed, extension_address(self.address, self.program_id))
+        return self.accounts_needed_with(None)
 
-    def arrays_needed(self, extension: Account | None) -> tuple[Pubkey, ...]:
-        """The arrays of a swap in either direction, by the bitmap and its extension if given."""
-        starts: dict[int, None] = {}
-        for path in self._paths(self._extension_bits(extension), ARRAYS_PER_SWAP):
-            starts |= dict.fromkeys(path.starts)
-        return tuple(tick_array_address(self.address, start, self.program_id) for start in starts)
+    def accounts_needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
+        """As `accounts_needed`, with the arrays that this extension's bitmap adds."""
+        paths = self._paths(self._extension_bits(extension), ARRAYS_PER_SWAP)
+        starts = dict.fromkeys(start for path in paths for start in path.starts)
+        needed = [self.amm_config, *self.mints]
+        if extension is not None or any(len(path.starts) < ARRAYS_PER_SWAP for path in paths):
+            needed.append(extension_address(self.address, self.program_id))
+        needed += [tick_array_address(self.address, start, self.program_id) for start in starts]
+        return tuple(needed)
 
     def load(
         self, accounts: Mapping[Pubkey, Account], *, unproven: bool = False
