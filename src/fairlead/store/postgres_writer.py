@@ -15,6 +15,7 @@ from fairlead.store.principals import Principals
 from fairlead.store.rows import (
     attempt_row,
     encode_json,
+    settled_row,
     terms_row,
     trigger_row,
     u64_text,
@@ -103,9 +104,7 @@ class PostgresFlush:
             if change.new_attempt is not None:
                 assert change.new_attempt.order_id == change.order_id
                 attempts.append((n, *attempt_row(change.new_attempt)))
-            settled += [
-                (n, change.order_id, s.signature, s.state, s.slot, s.error) for s in change.settled
-            ]
+            settled += [(n, change.order_id, *settled_row(s)) for s in change.settled]
         # NULL for what there is nothing of: an empty array of rows costs as much as a row.
         return (
             accepts or None,

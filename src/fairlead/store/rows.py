@@ -9,6 +9,7 @@ import msgspec
 from fairlead.errors import Rejected
 from fairlead.orders.model import (
     Attempt,
+    AttemptSettled,
     AttemptState,
     EventType,
     Leg,
@@ -113,7 +114,8 @@ def order_of(row: Row) -> Order:
 
 
 def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
-    """The columns of `attempts`, in the order of the struct."""
+    """The columns of `attempts`, in the order of the struct, less the evidence: it comes when it is
+    settled."""
     return (
         attempt.signature,
         attempt.order_id,
@@ -162,6 +164,19 @@ def attempt_of(row: Row) -> Attempt:
         _STATES[row[18]],
         row[19],
         row[20],
+        None if row[21] is None else row[21].encode(),
+    )
+
+
+def settled_row(settled: AttemptSettled) -> tuple[Any, ...]:
+    """What was proven about an attempt, in the order of the struct."""
+    evidence = settled.evidence
+    return (
+        settled.signature,
+        settled.state,
+        settled.slot,
+        settled.error,
+        None if evidence is None else evidence.decode(),
     )
 
 

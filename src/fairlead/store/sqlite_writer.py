@@ -28,6 +28,7 @@ from fairlead.store.rows import (
     decode_reservations,
     encode_reservations,
     order_of,
+    settled_row,
     status_of,
     terms_row,
     trigger_row,
@@ -169,7 +170,7 @@ class SqliteFlush:
         for settled in change.settled:
             done = self._execute(
                 self._queries["settle_attempt"],
-                (order_id, settled.signature, settled.state, settled.slot, settled.error),
+                (order_id, *settled_row(settled)),
             )
             assert done.rowcount == 1, f"{order_id} has no attempt {settled.signature}"
         if change.new_attempt is not None:

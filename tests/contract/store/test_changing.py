@@ -173,12 +173,12 @@ async def test_a_fenced_change_stores_no_attempt(store: Any) -> None:
 async def test_settling_makes_room_for_the_next_attempt(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     first, second = new_attempt(order), new_attempt(order, 2)
-    dead = AttemptSettled(first.signature, AttemptState.DEAD)
+    dead = AttemptSettled(first.signature, AttemptState.DEAD, evidence=b'{"proof":"agreed"}')
     await store.apply(
         change(order, EventType.ATTEMPT_REPLACED, settled=(dead,), new_attempt=second)
     )
     assert (
-        msgspec.structs.replace(first, state=AttemptState.DEAD),
+        msgspec.structs.replace(first, state=AttemptState.DEAD, evidence=dead.evidence),
         second,
     ) == await store.attempts(order.order_id)
     order = await stored(store, order.order_id)

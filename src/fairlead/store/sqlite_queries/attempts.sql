@@ -1,9 +1,10 @@
 -- name: insert_attempt
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL);
 
 -- name: settle_attempt
 -- The plus keeps to the index on order_id: an order has few attempts, and signatures lie anywhere.
-UPDATE attempts SET state = ?3, slot = coalesce(?4, slot), error = coalesce(?5, error)
+UPDATE attempts SET state = ?3, slot = coalesce(?4, slot), error = coalesce(?5, error),
+    evidence = coalesce(?6, evidence)
 WHERE order_id = ?1 AND +signature = ?2;
 
 -- name: known_attempts
