@@ -4,14 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.venues.meteora.bins import price_from_id
-from fairlead.venues.meteora.dlmm_accounts import LIMIT_ORDER, LIQUIDITY_MINING
-from fairlead.venues.meteora.dlmm_arrays import BinContent
+from fairlead.venues.meteora.dlmm_accounts import LIMIT_ORDER, LIQUIDITY_MINING, PROGRAM_ID
+from fairlead.venues.meteora.dlmm_arrays import (
+    EXTENSION_REACH,
+    BinContent,
+    LeavesBitmap,
+    bitmap_with,
+    decode_extension,
+    encode_extension,
+    next_array,
+)
 from fairlead.venues.meteora.dlmm_fees import VariableParameters
 from fairlead.venues.meteora.dlmm_loaded import LoadedDlmmPool
 from fairlead.venues.meteora.dlmm_swap import Swap
 from fairlead.venues.token2022 import TransferFee
-from fairlead.venues.venue import VenueError
-from tests.unit.venues.dlmm_pairs import FLAT, MINTS, NOW, changed, dlmm_pool
+from fairlead.venues.venue import Account, VenueError
+from tests.unit.venues.dlmm_pairs import DLMM_PAIR, FLAT, MINTS, NOW, changed, dlmm_pool
 
 X, Y = MINTS
 AMOUNTS = st.one_of(st.integers(1, 50), st.integers(1, 10**7), st.integers(1, 10**13))
@@ -125,6 +133,35 @@ def test_every_atom_of_a_swap_is_accounted_for(pair, amount, swap_for_y, exact_i
     split = swap.fee_split(pair["parameters"].protocol_share)
     shared = split.market_makers + split.limit_orders + split.protocol
     assert shared == swap.fee + (0 if on_input else surplus)
+
+
+INDICES = st.one_of(
+    st.integers(-EXTENSION_REACH, EXTENSION_REACH - 1),
+    st.sampled_from([n + e for n in (-512, 512) for e in range(-3, 4)]),
+    st.sampled_from([-EXTENSION_REACH, EXTENSION_REACH - 1, -1024, 1024, -1, 0]),
+)
+
+
+@given(st.sets(INDICES, max_size=12), INDICES, st.booleans())
+def test_next_array_is_the_nearest_one_marked(marked, start, swap_for_y):
+    bitmap, extension = bitmap_with(dict.fromkeys(marked))
+    ahead = [n for n in marked if (n <= start if swap_for_y else n >= start)]
+    nearest = min(ahead, key=lambda n: abs(n - start), default=None)
+    assert nearest == next_array(bitmap, extension, start, swap_for_y=swap_for_y)
+    try:
+        found = next_array(bitmap, None, start, swap_for_y=swap_for_y)
+    except LeavesBitmap:
+        # Without the extension only what lies before the bitmap's end is known.
+        assert nearest is None or not -512 <= nearest < 512 or not -512 <= start < 512
+    else:
+        assert found == nearest
+
+
+@given(st.sets(INDICES, max_size=12))
+def test_extension_reads_back(marked):
+    _, extension = bitmap_with(dict.fromkeys(marked))
+    account = Account(PROGRAM_ID, 1, encode_extension(DLMM_PAIR, extension))
+    assert extension == decode_extension(DLMM_PAIR, account)
 
 
 @given(pairs(orders=False, transfer_fees=False), AMOUNTS, st.booleans())
