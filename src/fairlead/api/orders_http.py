@@ -12,7 +12,7 @@ from fairlead.api.problems import Refusal, invalid
 from fairlead.api.queries import Query, choice, integer, number_form, order_id_of, query_of
 from fairlead.api.schemas import CancelAnswer
 from fairlead.api.stream import MAX_SEQUENCE, LiveStreams
-from fairlead.api.subscriptions import Streams
+from fairlead.api.subscriptions import Streams, resumed_at
 from fairlead.errors import Fenced, Rejected
 from fairlead.orders import lifecycle
 from fairlead.orders.cancellation import cancel
@@ -111,7 +111,7 @@ class OrdersHttp:
         after = integer(query, "after", 0, 0, MAX_SEQUENCE)
         limit = integer(query, "limit", MAX_PAGE, 1, MAX_PAGE)
         form = number_form(query)
-        await self._streams.owned_order(order_id, principal)
+        after = resumed_at(await self._streams.owned_order(order_id, principal), after)
         events = await self._store.events(order_id, after, limit)
         shown = b",".join([b"{%b}" % frames.event_fields(event, form) for event in events])
         following = events[-1].sequence if events else after
@@ -129,7 +129,7 @@ class OrdersHttp:
     ) -> None:
         order = await self._streams.owned_order(order_id, principal)
         ended = order.status in lifecycle.ENDED or order.finalized_at_ms is not None
-        if ended and after >= order.sequence:
+        if ended and after == order.sequence:
             # EventSource comes back after every end; 204 is how it is told to stop.
             await Response(status_code=204)(scope, receive, send)
             return

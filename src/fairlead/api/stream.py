@@ -121,6 +121,8 @@ class LiveStreams:
             order_id = _order_id(scope["path"], query)
             if order_id is None:
                 position = frames.position_of(query["cursor"]) if "cursor" in query else None
+                if position is not None:
+                    await self._streams.check_known(position)
                 at = self._streams.head if position is None else position
                 await outlet.write(frames.connected(self._clock.now_ms(), at))
                 return await self._streams.follow_all(principal, position, outlet, form)

@@ -10,7 +10,7 @@ from fairlead.api import frames
 from fairlead.api.frames import Batch
 from fairlead.api.hub import StreamHub
 from fairlead.api.outlets import NORMAL, TRY_AGAIN_LATER, Outlet
-from fairlead.errors import OrderNotFound
+from fairlead.errors import FieldError, InvalidOrder, OrderNotFound
 from fairlead.orders.lifecycle import ENDED, is_last
 from fairlead.orders.model import NumberForm, Order, StoredEvent
 from fairlead.ports import Store
@@ -19,6 +19,12 @@ PAGE = 500
 """Events read at once for a backfill."""
 MAX_HELD = 20_000
 """Events held back while a reader catches up; above it the reader is closed with 1013."""
+
+
+def resumed_at(order: Order, after: int) -> int:
+    """The sequence after which to go on. One that the order has not reached was told before the
+    store was restored to an earlier moment: then all is told from the start."""
+    return after if after <= order.sequence else 0
 
 
 class Subscription:
@@ -72,6 +78,13 @@ class Streams:
         """How far the feed of all orders has been told."""
         return self._hub.position
 
+    async def check_known(self, position: int) -> None:
+        """`InvalidOrder` for a place that the feed has not reached: it was told before the store
+        was restored to an earlier moment, and what follows it is not known."""
+        if position > self._hub.position and position > await self._store.feed_head():
+            message = "lies beyond all that this engine knows: was it restored from a backup?"
+            raise InvalidOrder((FieldError("cursor", "invalid_cursor", message),))
+
     async def owned_order(self, order_id: str, principal: str) -> Order:
         """The order if the caller may see it, else `OrderNotFound`."""
         order = await self._store.order(order_id)
@@ -83,6 +96,7 @@ class Streams:
         self, order: Order, after: int, outlet: Outlet, form: NumberForm | None, *, logs: bool
     ) -> Callable[[], None]:
         """Backfill after a sequence (as one frame of `logs`, or event by event), then live."""
+        after = resumed_at(order, after)
         subscription = Subscription(outlet, form, of_one_order=True)
         stop = self._hub.listen_to_order(order.order_id, subscription)
         try:
