@@ -277,3 +277,13 @@ def test_the_environment_wins_over_dotenv(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("FAIRLEAD_API_TOKEN", raising=False)
     read = read_environment(tmp_path)
     assert ("2", "a$b") == (read["PORT"], read["FAIRLEAD_API_TOKEN"])
+
+
+def test_a_provider_that_is_named_twice_would_agree_with_itself() -> None:
+    with pytest.raises(ConfigError, match="names a host twice") as error:
+        load(FAIRLEAD_RPC_URL="https://rpc.example/key-a,https://rpc.example/key-b")
+    assert "key-" not in str(error.value)
+    found = load(FAIRLEAD_RPC_URL="https://a.example/key,https://b.example,https://c.example")
+    assert 3 == len(found.chain.rpc_urls)
+    with pytest.raises(ConfigError, match="FAIRLEAD_RPC_WS_URL"):
+        load(FAIRLEAD_RPC_URL="https://a.example", FAIRLEAD_RPC_WS_URL="wss://a,wss://b")
