@@ -196,12 +196,12 @@ def record_pool(trials: Trials, rng: random.Random, *, refusals: bool) -> None:
     trials.record("exact_in", side, pool.depth[side] * 9 + 1, category="large")
     if refusals:
         _record_refusals(trials, side, (amount, paid), (out, taken))
-    for turn in range(22):
+    for turn in range(20):
         side, kind = rng.randrange(2), ("exact_in", "exact_out")[turn % 2]
         size = pool.depth[1 - side if kind == "exact_out" else side]
         amount = max(1, int(size * 10 ** rng.uniform(-4, -0.2)))
         trials.wait(rng.choice((0, 1, 40)))
-        trials.record(kind, side, amount, keep=turn > 20)
+        trials.record(kind, side, amount, keep=turn > 18)
 
 
 def _record_refusals(
@@ -245,10 +245,12 @@ def random_pool(label: str, rng: random.Random) -> PoolOfOurs:
         (0, 1, denominator // 400, denominator // 3, denominator - 1, denominator)
     )
     reserves = (int(10 ** rng.uniform(2, 18.5)), int(10 ** rng.uniform(2, 18.5)))
+    if odd:
+        reserves = (rng.choice((0, 1, reserves[0])), rng.choice((0, 1, reserves[1])))
     return make_pool(
         label,
         note="random",
-        reserves=tuple(rng.choice((0, 1, r)) for r in reserves) if odd else reserves,
+        reserves=reserves,
         owed=(rng.randrange(10**9), rng.randrange(10**9)) if rng.random() < 0.5 else (0, 0),
         swap_fee=(numerator, denominator) if odd else (25, 10_000),
         status=rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8))

@@ -29,7 +29,7 @@ class Trials:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: "Programs",
         name: str,
         pool: PoolOfOurs,
         name_of: Callable[[bytes], str],

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from solders.instruction import Instruction
 
-from fairlead.venues.meteora import damm_v2, dlmm, dlmm_instruction
+from fairlead.venues.meteora import damm_v1, damm_v2, dlmm, dlmm_instruction
+from fairlead.venues.meteora.damm_v1_errors import EXCEEDED_SLIPPAGE as DAMM_V1_SLIPPAGE
 from fairlead.venues.meteora.damm_v2_errors import EXCEEDED_SLIPPAGE as DAMM_V2_SLIPPAGE
 from fairlead.venues.meteora.dlmm_errors import SLIPPAGE as DLMM_SLIPPAGE
 from fairlead.venues.raydium import amm_v4, clmm, cpmm
@@ -27,6 +28,7 @@ _SLIPPAGE = {
     Venue.RAYDIUM_CLMM: CLMM_SLIPPAGE,
     Venue.METEORA_DLMM: DLMM_SLIPPAGE,
     Venue.RAYDIUM_AMM_V4: frozenset((AMM_V4_SLIPPAGE,)),
+    Venue.METEORA_DAMM_V1: frozenset((DAMM_V1_SLIPPAGE,)),
 }
 
 AnyLoadedPool = (
@@ -35,6 +37,7 @@ AnyLoadedPool = (
     | clmm.LoadedClmmPool
     | dlmm.LoadedDlmmPool
     | amm_v4.LoadedAmmV4Pool
+    | damm_v1.LoadedDammV1Pool
 )
 
 
@@ -51,6 +54,8 @@ def load_pool(vector: Vector) -> AnyLoadedPool:
         return dlmm.decode(vector.pool, account).load(vector.accounts)
     if vector.venue == Venue.RAYDIUM_AMM_V4.value:
         return amm_v4.decode(vector.pool, account).load(vector.accounts)
+    if vector.venue == Venue.METEORA_DAMM_V1.value:
+        return damm_v1.decode(vector.pool, account).load(vector.accounts)
     raise ValueError(f"{vector.venue} is not known")
 
 
@@ -69,7 +74,7 @@ def difference(vector: Vector) -> str | None:
         if vector.refused and error.code == vector.error_code:
             return None
         return f"we refuse with {error}, recorded: {_recorded(vector)}"
-    if not _within_limit(vector, quote):
+    if not _within_limit(pool, vector, quote):
         if vector.error_code in _SLIPPAGE[pool.venue]:
             return None
         return f"we are beyond the limit, recorded: {_recorded(vector)}"
@@ -95,6 +100,8 @@ def build(pool: AnyLoadedPool, vector: Vector) -> Instruction:
         is_v1, count = vector.sent_name in dlmm_instruction.V1_NAMES, _dlmm_arrays(vector)
         move = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
         return move(user, mint, *wallet, *amounts, arrays=count, v1=is_v1)
+    if isinstance(pool, damm_v1.LoadedDammV1Pool):
+        return pool.swap_exact_in(user, mint, *wallet, *amounts, raise_minimum=False)
     if isinstance(pool, amm_v4.LoadedAmmV4Pool):
         exchange = pool.swap_exact_out if vector.instruction == "exact_out" else pool.swap_exact_in
         return exchange(user, mint, *wallet, *amounts, v2=vector.sent_name.endswith("V2"))
@@ -166,7 +173,10 @@ def _dlmm_arrays(vector: Vector) -> int | None:
     return len(vector.sent.accounts) - dlmm_instruction.ACCOUNTS_BEFORE_ARRAYS[vector.sent_name]
 
 
-def _within_limit(vector: Vector, quote: SwapQuote) -> bool:
+def _within_limit(pool: AnyLoadedPool, vector: Vector, quote: SwapQuote) -> bool:
+    if isinstance(pool, damm_v1.LoadedDammV1Pool):
+        # It does not compare what it pays.
+        return pool.compared_out(vector.input_mint, vector.amount, vector.time) >= vector.limit
     if vector.instruction == "exact_out":
         return quote.amount_in_atoms <= vector.limit
     return quote.amount_out_atoms >= vector.limit

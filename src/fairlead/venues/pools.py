@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 
 from solders.pubkey import Pubkey
 
-from fairlead.venues.meteora import damm_v2, damm_v2_accounts, dlmm, dlmm_accounts
+from fairlead.venues.meteora import (
+    damm_v1,
+    damm_v1_accounts,
+    damm_v2,
+    damm_v2_accounts,
+    dlmm,
+    dlmm_accounts,
+)
 from fairlead.venues.raydium import amm_v4, clmm, clmm_accounts, cpmm
 from fairlead.venues.venue import Account, ErrorClass, Pool, VenueError
 
@@ -12,6 +19,7 @@ _DECODERS: Mapping[Pubkey, Callable[[Pubkey, Account], Pool]] = {
     **dict.fromkeys(cpmm.AUTHORITIES, cpmm.decode),
     **dict.fromkeys(amm_v4.AUTHORITIES, amm_v4.decode),
     damm_v2_accounts.PROGRAM_ID: damm_v2.decode,
+    damm_v1_accounts.PROGRAM_ID: damm_v1.decode,
     **dict.fromkeys(clmm_accounts.PROGRAM_IDS, clmm.decode),
     dlmm_accounts.PROGRAM_ID: dlmm.decode,
 }

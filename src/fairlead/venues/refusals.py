@@ -3,6 +3,8 @@
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora import (
+    damm_v1_accounts,
+    damm_v1_errors,
     damm_v2_accounts,
     damm_v2_errors,
     dlmm_accounts,
@@ -39,4 +41,8 @@ def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> Erro
         return dlmm_errors.classify(log_name, code)
     if program_id in amm_v4_accounts.PROGRAM_IDS:
         return amm_v4_curve.classify(log_name, code)
+    if program_id == damm_v1_accounts.PROGRAM_ID:
+        return damm_v1_errors.classify(log_name, code)
+    if program_id == damm_v1_accounts.VAULT_PROGRAM_ID:
+        return damm_v1_errors.classify_vault(log_name, code)
     return ErrorClass.TERMINAL

@@ -41,6 +41,7 @@ class Venue(Enum):
     RAYDIUM_CLMM = "raydium_clmm"
     METEORA_DLMM = "meteora_dlmm"
     RAYDIUM_AMM_V4 = "raydium_amm_v4"
+    METEORA_DAMM_V1 = "meteora_damm_v1"
 
     @property
     def dex(self) -> str:
