@@ -400,7 +400,7 @@ async def test_one_provider_alone_signs_nothing_when_two_are_needed(world: World
     assert (OrderStatus.CONFIRMED, 1) == (order.status, order.round)
 
 
-@pytest.mark.parametrize("liar", [Null, ErrorForSuccess, LatchAbsent, FarTooHigh, Stale])
+@pytest.mark.parametrize("liar", [Null, ErrorForSuccess, LatchAbsent, FarTooHigh])
 @in_world()
 async def test_of_two_a_liar_only_delays(world: World, liar: type[Witness]):
     know_latches(world)
