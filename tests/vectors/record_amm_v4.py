@@ -186,7 +186,7 @@ def record_pool(trials: Trials, rng: random.Random, *, refusals: bool) -> None:
     """
     pool = trials.pool
     side = rng.randrange(2)
-    trials.record("exact_in", side, rng.randint(1, 10), category="tiny")
+    trials.record("exact_in", side, rng.randint(2, 100), category="tiny")
     amount = pool.depth[side] // 1000 + 1
     paid = trials.send("exact_in", side, amount).get("amount_out", 0)
     trials.record("exact_in", side, amount, paid, category="slippage_exact")
@@ -196,12 +196,12 @@ def record_pool(trials: Trials, rng: random.Random, *, refusals: bool) -> None:
     trials.record("exact_in", side, pool.depth[side] * 9 + 1, category="large")
     if refusals:
         _record_refusals(trials, side, (amount, paid), (out, taken))
-    for turn in range(20):
+    for turn in range(22):
         side, kind = rng.randrange(2), ("exact_in", "exact_out")[turn % 2]
         size = pool.depth[1 - side if kind == "exact_out" else side]
         amount = max(1, int(size * 10 ** rng.uniform(-4, -0.2)))
         trials.wait(rng.choice((0, 1, 40)))
-        trials.record(kind, side, amount, keep=turn > 18)
+        trials.record(kind, side, amount, keep=refusals and turn > 20)
 
 
 def _record_refusals(
@@ -322,7 +322,7 @@ def main() -> None:
             trials = Trials(
                 machine, f"own{number:02}", pool, lambda d: NAMES[d[0]], ERROR_NAMES, quirk
             )
-            record_pool(trials, rng, refusals=number % 3 == 0)
+            record_pool(trials, rng, refusals=number % 4 == 0)
             path = folder / f"raydium_amm_v4_own{number:02}.json"
             path.write_text(json.dumps(trials.file(SEED), separators=(",", ":")) + "\n")
             print(f"{path.name}: {len(trials.vectors)} swaps, {path.stat().st_size} bytes")

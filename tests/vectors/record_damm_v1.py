@@ -220,12 +220,12 @@ def record_pool(trials: Trials, rng: random.Random, *, refusals: bool) -> None:
     loaded = damm_v1.decode(pool.address, pool.accounts[pool.address]).load(pool.accounts)
     amount = pool.depth[side] // 1_000 + 1
     compared = loaded.compared_out(pool.mints[side], amount, trials.time)
-    trials.record("exact_in", side, rng.randint(1, 10), category="tiny")
+    trials.record("exact_in", side, rng.randint(2, 10), category="tiny")
     trials.record("exact_in", side, rng.randint(11, 200), category="tiny")
     trials.record("exact_in", side, amount, compared, category="slippage_exact")
-    trials.record("exact_in", side, amount, compared + 1, category="slippage")
     trials.record("exact_in", side, pool.depth[side] * 9 + 1, category="large")
     if refusals:
+        trials.record("exact_in", side, amount, compared + 1, category="slippage")
         trials.record("exact_in", side, 0, category="zero_input")
         off, later = pool.disabled(trials.state), pool.opens_later(trials.state, trials.time)
         trials.record("exact_in", side, amount, category="status", changed=off)
@@ -237,11 +237,11 @@ def record_pool(trials: Trials, rng: random.Random, *, refusals: bool) -> None:
         lent = _patched(trials.state, reserve, 64, (compared // 2).to_bytes(8, "little"))
         category = "insufficient_liquidity"
         trials.record("exact_in", side, amount, category=category, changed=lent)
-    for turn in range(19):
+    for turn in range(22):
         side = rng.randrange(2)
         amount = max(1, int(pool.depth[side] * 10 ** rng.uniform(-5, -0.1)))
         trials.wait(rng.choice((0, 1, 40, 300)))
-        trials.record("exact_in", side, amount, keep=turn > 17)
+        trials.record("exact_in", side, amount, keep=refusals and turn > 20)
 
 
 def random_shape(rng: random.Random) -> Shape:
@@ -401,7 +401,7 @@ def main() -> None:
         for number, shape in enumerate(shapes_to_record(rng)):
             pool = make_pool(f"meteora_damm_v1 {number}", shape)
             trials = Trials(machine, f"own{number:02}", pool, lambda _: "swap")
-            record_pool(trials, rng, refusals=number % 3 == 0)
+            record_pool(trials, rng, refusals=number % 4 == 0)
             path = folder / f"meteora_damm_v1_own{number:02}.json"
             path.write_text(json.dumps(trials.file(SEED), separators=(",", ":")) + "\n")
             print(f"{path.name}: {len(trials.vectors)} swaps, {path.stat().st_size} bytes")

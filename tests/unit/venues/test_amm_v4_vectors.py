@@ -1,0 +1,47 @@
+"""Our AMM v4 against swaps that the real program executed: amounts, refusals and instructions."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fairlead.venues import check
+from fairlead.venues.raydium import amm_v4
+from fairlead.venues.vectors import parse
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+OWN = sorted(VECTORS.glob("raydium_amm_v4_own*.json"))
+SHARED = Path(os.environ.get("FAIRLEAD_SHARED_DIR", VECTORS.parents[1].parent / "shared"))
+GOLDEN = sorted((SHARED / "vectors" / "dev" / "raydium_amm_v4").glob("*.json"))
+FILES = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*OWN, *GOLDEN)]
+
+
+def test_three_hundred_executed_swaps_are_recorded():
+    assert 300 <= sum(not v.refused for path in OWN for v in parse(path.read_bytes()))
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_quote_and_instruction_are_the_programs(path):
+    assert [] == [
+        (vector.id, found)
+        for vector in parse(path.read_bytes())
+        if (found := check.difference(vector)) is not None
+    ]
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_accounts_needed_suffice_for_the_same_quote(path):
+    for vector in parse(path.read_bytes())[:9]:
+        if vector.refused:
+            continue
+        pool = amm_v4.decode(vector.pool, vector.accounts[vector.pool])
+        found = {key: vector.accounts[key] for key in pool.accounts_needed}
+        old = vector.build_quirk == check.BUILD_QUIRK_CEIL_DIV
+        exact_out = vector.instruction == "exact_out"
+        quotes = [
+            (each.quote_exact_out if exact_out else each.quote_exact_in)(
+                vector.input_mint, vector.amount, vector.time, old_ceil_div=old
+            )
+            for each in (pool.load(vector.accounts), pool.load(found))
+        ]
+        assert quotes[0] == quotes[1]
