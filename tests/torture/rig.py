@@ -22,6 +22,14 @@ from tests.torture.proxy import Link
 
 UP_WITHIN_S = 60.0
 POLL_S = 0.02
+# What asyncpg raises of a server that goes away under it.
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 SETTINGS = {
     "FAIRLEAD_PAPER_PROFILE": "fast",
@@ -212,7 +220,7 @@ class Rig:
                 try:
                     await asyncio.to_thread(self.servers[name].restart)
                     break
-                except ServerUnavailableError:
+                except (ServerUnavailableError, *DATABASE_AWAY):
                     # Its port is somebody else's at the moment, or its disk is still full.
                     await asyncio.sleep(POLL_S)
         self.server_up[name].set()
@@ -227,7 +235,7 @@ class Rig:
                 self.server_up[name].clear()
                 await self.start_server(name)
                 return True
-            with contextlib.suppress(OSError, asyncpg.PostgresError):
+            with contextlib.suppress(*DATABASE_AWAY):
                 await asyncio.to_thread(servers.run_sql, server.url, "SELECT 1")
                 return False
             await asyncio.sleep(POLL_S)
