@@ -108,11 +108,11 @@ def waits(order: Order, reason: str | None, due_at_ms: int, now_ms: int) -> Chan
 
 
 def failed(order: Order, attempt: Attempt, now_ms: int) -> Change:
-    """An attempt that is finalized with an error, whoever owns the order. It is no news of it."""
+    """An attempt that is finalized with an error: no news of the order."""
     assert attempt.state is AttemptState.ERRORED
     return Change(
         order.order_id,
-        None,
+        order.owner,
         order.sequence,
         order.status,
         order.status,

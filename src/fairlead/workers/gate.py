@@ -37,7 +37,10 @@ class Gate:
         self.silent: set[str] = set()
         # By order: its successful transaction that the store did not know.
         self.lost: dict[str, LandedTransaction] = {}
-        # Of these orders, those that rest.
+        # By order: those that failed. They may wait for long: whoever drives the order next stores
+        # them.
+        self.failed: dict[str, list[LandedTransaction]] = {}
+        # Of the orders of `lost`, those that rest.
         self.lost_at_rest: set[str] = set()
         self._waiting: dict[str, _Waiting] = {}
 
@@ -48,7 +51,9 @@ class Gate:
     def settle(self) -> None:
         """Open, if nothing is left that waits."""
         self.is_open = (
-            self.are_active_known and self.are_resting_known and not self.wallets and not self.lost
+            self.are_active_known
+            and self.are_resting_known
+            and not (self.wallets or self.lost or self.failed)
         )
         if self.is_open:
             self._waiting.clear()
@@ -69,6 +74,11 @@ class Gate:
         """What was lost of the order is known to the store, or of no more use."""
         self.lost.pop(order_id, None)
         self.lost_at_rest.discard(order_id)
+        self.settle()
+
+    def forget_failed(self, order_id: str) -> None:
+        """They are stored, or of no more use."""
+        self.failed.pop(order_id, None)
         self.settle()
 
     def reason_to_tell(self, order_id: str, reason: str, elapsed_ms: int) -> str | None:

@@ -28,19 +28,18 @@ async def hold(bench: Workbench, work: Work) -> bool:
         for _ in range(0 if work.order.terms.wallet in gate.silent else LOOKS):
             await bench.parts.clock.sleep(LOOK_S)
             if order_id in bench.changed or not gate.waits(work.order):
-                # What was found of it meanwhile may have been stored by others.
-                bench.changed.add(order_id)
                 return True
         await _put_back(bench, work, UNKNOWN_WALLET)
         return True
     gate.goes_on(order_id)
     lost = gate.lost.get(order_id)
-    if lost is None or work.order.status is OrderStatus.CONFIRMED:
-        return False
-    if any(each.signature == lost.signature for each in work.attempts):
-        gate.found(order_id)
-        return False
     try:
+        await _add_failed(bench, work)
+        if lost is None or work.order.status is OrderStatus.CONFIRMED:
+            return False
+        if any(each.signature == lost.signature for each in work.attempts):
+            gate.found(order_id)
+            return False
         if await _adopt(bench, work, lost):
             gate.found(order_id)
             return True
@@ -49,6 +48,16 @@ async def hold(bench: Workbench, work: Work) -> bool:
             raise
     await _put_back(bench, work, adopting.NOT_ADOPTED)
     return True
+
+
+async def _add_failed(bench: Workbench, work: Work) -> None:
+    order = work.order
+    # What is confirmed is the newest of an order's attempts.
+    if order.order_id not in bench.gate.failed or order.status is OrderStatus.CONFIRMED:
+        return
+    for transaction in bench.gate.failed[order.order_id]:
+        await latches.add_failed(bench, work, transaction)
+    bench.gate.forget_failed(order.order_id)
 
 
 async def _adopt(bench: Workbench, work: Work, lost: LandedTransaction) -> bool:

@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting, execution
-from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order, OrderStatus
+from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana.adoption import attempt_of, swap_in
 from fairlead.solana.agreement import needed_of
@@ -103,20 +103,14 @@ async def adopt(
     return True
 
 
-async def add_failed(bench: Workbench, order_id: str, transaction: LandedTransaction) -> None:
-    """Store a transaction of this order that is finalized with an error. Who drives the order waits
-    meanwhile, and reads it again before going on."""
-    store = bench.parts.store
-    order, attempts = await store.order(order_id), await store.attempts(order_id)
-    if order is None or order.status is OrderStatus.CONFIRMED:
-        return
-    attempt = await _attempt_of(bench, order, attempts, transaction)
+async def add_failed(bench: Workbench, work: Work, transaction: LandedTransaction) -> None:
+    """Store a transaction of this order that is finalized with an error."""
+    attempt = await _attempt_of(bench, work.order, work.attempts, transaction)
     if attempt is not None:
-        bench.changed.add(order_id)
         assert transaction.error is not None
         error = compact(transaction.error)
         attempt = msgspec.structs.replace(attempt, state=AttemptState.ERRORED, error=error)
-        await store.apply(adopting.failed(order, attempt, bench.now_ms()))
+        await bench.commit(work, adopting.failed(work.order, attempt, bench.now_ms()))
 
 
 async def _attempt_of(

@@ -25,7 +25,6 @@ from fairlead.ports import LandedTransaction
 from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.adoption import swap_in
 from fairlead.solana.lost import Match, is_signed_by, match, seeds_in
-from fairlead.workers import latches
 from fairlead.workers.histories import History, unknown_of
 from fairlead.workers.work import Workbench
 
@@ -39,7 +38,8 @@ MAX_HELD = 64
 """Wallets without an order that are looked at, only to tell the operator."""
 
 FOLLOW_S = 0.5
-"""How often to look whether what was found has been adopted."""
+FORGET_S = 5.0
+"""How often to look whether what was found has been adopted, and whether what failed is stored."""
 
 
 class Reconciler:
@@ -63,9 +63,10 @@ class Reconciler:
             await self._begin.wait()
             self._begin.clear()
             await self._begin_once()
-            while self._gate.lost and not self._begin.is_set():
+            while not (self._begin.is_set() or self._gate.is_open):
                 await self._try(self._follow)
-                await self._parts.clock.sleep(FOLLOW_S)
+                await self._try(self._forget_failed)
+                await self._parts.clock.sleep(FOLLOW_S if self._gate.lost else FORGET_S)
 
     async def _begin_once(self) -> None:
         active: set[str] = set()
@@ -148,16 +149,16 @@ class Reconciler:
                 continue
             found = await self._order_of(transaction, wallet, orders)
             if found is not None:
-                await self._found(found, transaction)
+                self._found(found, transaction)
             elif transaction.error is None and seeds_in(transaction, wallet).are_ours:
                 log.error("unknown_transaction", wallet=wallet, signature=transaction.signature)
                 self.on_unknown(1)
 
-    async def _found(self, order: Order, transaction: LandedTransaction) -> None:
+    def _found(self, order: Order, transaction: LandedTransaction) -> None:
         log.warning("lost_found", order_id=order.order_id, signature=transaction.signature)
         if transaction.error is not None:
             # It moved nothing but its fee, which counts against the order's cap.
-            await latches.add_failed(self._bench, order.order_id, transaction)
+            self._gate.failed.setdefault(order.order_id, []).append(transaction)
             return
         self._gate.lost[order.order_id] = transaction
         if order.status is OrderStatus.OPEN:
@@ -205,6 +206,17 @@ class Reconciler:
             elif order.due_at_ms == NEVER_MS:
                 now_ms = self._bench.now_ms()
                 await store.apply(resting.fired(order_id, order.sequence, now_ms))
+
+    async def _forget_failed(self) -> None:
+        """Another worker may have stored them; or the order may be over."""
+        store, gate = self._parts.store, self._gate
+        for order_id, transactions in list(gate.failed.items()):
+            signatures = [each.signature for each in transactions]
+            known = await store.known_attempts(signatures)
+            order = await store.order(order_id)
+            is_over = order is None or order.status in lifecycle.ENDED or order.finalized_at_ms
+            if is_over or known.issuperset(signatures):
+                gate.forget_failed(order_id)
 
     # --- trouble ---
 
