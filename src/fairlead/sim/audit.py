@@ -4,6 +4,7 @@ It never asks the code what it meant: it knows what was committed, what is in wh
 could still get into one.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +27,12 @@ from fairlead.orders.model import (
 )
 from fairlead.ports import Accepted
 from fairlead.sim.cluster import Cluster
+from fairlead.sim.loop import VirtualLoop
 from fairlead.sim.swaps import swap_in
 from fairlead.store.writes import Accept, Claim, Release
+
+ENOUGH_VIOLATIONS = 1_000
+"""Then a world is given up: a bug may go round in a circle in which no time passes."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -83,6 +88,10 @@ class Auditor:
 
     def fail(self, rule: str, text: str, order_id: str = "") -> None:
         self.violations.append(Violation(rule, text, order_id, round(self._now_s(), 3)))
+        if len(self.violations) == ENOUGH_VIOLATIONS:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.gives_up = True
 
     # -- commits
 

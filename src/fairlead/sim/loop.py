@@ -30,6 +30,10 @@ class TooLong(AssertionError):
     """What should have ended has not."""
 
 
+class GivenUp(AssertionError):
+    """So much is wrong that going on tells nothing more."""
+
+
 class TaskGroup:
     """The tasks of one simulated process: whoever is made by one of them belongs to it too."""
 
@@ -94,6 +98,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.limit_s = limit_s
         self.failures: list[str] = []
+        # Set by who has seen enough: the loop ends at its next turn.
+        self.gives_up = False
         self._now_s = 0.0
         self._turns = 0
         self._numbers = itertools.count(1)
@@ -107,6 +113,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def select(self, timeout: float | None) -> tuple[()]:
         """What a selector does: wait. Here the time is over at once."""
+        if self.gives_up:
+            raise GivenUp("too much is wrong")
         if timeout is None:
             raise Stuck(f"at {self._now_s:.3f} s nothing is left to happen")
         if timeout > 0:
@@ -159,6 +167,7 @@ def run(main: Coroutine[Any, Any, _T], limit_s: float = 3_600) -> _T:
         return result
     finally:
         loop.limit_s = float("inf")
+        loop.gives_up = False
         left = asyncio.all_tasks(loop)
         for task in sorted(left, key=hash):
             task.cancel()
