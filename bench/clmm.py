@@ -38,7 +38,7 @@ def own() -> Pool:
     )
     rng.shuffle(ends)
     pairs = zip(ends[::2], ends[1::2], strict=True)
-    positions = [Position(*sorted(pair), rng.randint(10**9, 10**12)) for pair in pairs]
+    positions = [Position(min(pair), max(pair), rng.randint(10**9, 10**12)) for pair in pairs]
     positions.append(Position(-6_000, 6_000, 10**11))
     shape = Shape("", spacing, (2_500, 120_000, 40_000), 305, "")
     pool = pool_with(0, shape, positions, sqrt_price_at_tick(305))

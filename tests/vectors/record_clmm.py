@@ -235,9 +235,9 @@ def some_price(recording: ClmmRecording, side: int) -> int:
     prices = pool.steps[side].prices
     if rng.random() < 0.3:
         return rng.choice(prices[1:] or prices)
-    width = 60 * pool.pool.numbers.tick_spacing
+    width = 60 * pool.numbers.tick_spacing
     ahead = int(width * 10 ** rng.uniform(-2.5, 0.5)) * (1 if side else -1)
-    tick = max(-443_000, min(443_000, pool.pool.numbers.tick_current + ahead))
+    tick = max(-443_000, min(443_000, pool.numbers.tick_current + ahead))
     return sqrt_price_at_tick(tick) + rng.randint(-5, 5)
 
 

@@ -16,7 +16,9 @@ FEE = TransferFee(0, 1_000, 100)
 DOWN, UP = 0, 1
 
 
-def pool_of(*positions, spacing=10, tick=0, rates=(3_000, 120_000, 40_000), fees=(None, None), **n):
+def pool_of(
+    *positions, spacing=10, tick=0, rates=(3_000, 120_000, 40_000), fees=(None, None), **n
+) -> ClmmPoolOfOurs:
     """A pool at the very price of a tick; one wide position unless told."""
     shape = Shape("", spacing, rates, tick, "", fees)
     wide = Position(-60_000, 60_000, 10**12)

@@ -30,7 +30,9 @@ ORDERS = 1_000_000
 INFO = DynamicFeeInfo(30, 600, 5_000, 40_000, 350_000, 0, 0, 0, NOW - 10_000)
 
 
-def pool(*, tick=0, price_at=0, spacing=1, liquidity=LIQUIDITY, fee_on=0, dynamic=None):
+def pool(
+    *, tick=0, price_at=0, spacing=1, liquidity=LIQUIDITY, fee_on=0, dynamic=None
+) -> PoolNumbers:
     price = sqrt_price_at_tick(price_at)
     return PoolNumbers(9, 6, spacing, liquidity, price, tick, 0, fee_on, 0, 0, dynamic)
 

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.venues.raydium import clmm
+from fairlead.venues.raydium.clmm_bitmap import MAX_ARRAYS
 from fairlead.venues.raydium.clmm_encode import Position
 from fairlead.venues.raydium.clmm_path import Walk
 from fairlead.venues.raydium.ticks import sqrt_price_at_tick
@@ -9,7 +10,7 @@ from fairlead.venues.venue import ChainTime, VenueError
 from tests.vectors.clmm_pools import Shape, pool_with
 
 NOW = ChainTime(slot=1_000, unix_timestamp=2_000, epoch=7)
-ARRAYS = clmm.MAX_ARRAYS
+ARRAYS = MAX_ARRAYS
 
 
 @st.composite
@@ -21,7 +22,7 @@ def pools(draw):
     liquidity = st.integers(0, 21).flatmap(lambda n: st.integers(10**n, 10 ** (n + 1)))
     near = st.integers(-200, 200).map(lambda n: (tick // spacing + n) * spacing)
     ends = st.tuples(near, near).filter(lambda pair: pair[0] != pair[1]).map(sorted)
-    position = st.builds(lambda pair, size: Position(*pair, size), ends, liquidity)
+    position = st.builds(lambda pair, size: Position(pair[0], pair[1], size), ends, liquidity)
     positions = draw(st.lists(position, min_size=1, max_size=6))
     low, high = sqrt_price_at_tick(tick), sqrt_price_at_tick(tick + 1)
     price = draw(st.one_of(st.just(low), st.integers(low, high - 1)))

@@ -7,7 +7,8 @@ import pytest
 
 from fairlead.venues import check
 from fairlead.venues.raydium import clmm, clmm_accounts
-from fairlead.venues.vectors import parse
+from fairlead.venues.vectors import Vector, parse
+from fairlead.venues.venue import SwapQuote, VenueError
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 OWN = sorted(VECTORS.glob("raydium_clmm_own*.json"))
@@ -39,10 +40,10 @@ def test_accounts_needed_suffice_for_the_same_quote(path):
         assert quote(pool.load(vector.accounts), vector) == quote(pool.load(found), vector)
 
 
-def quote(pool, vector):
+def quote(pool: clmm.LoadedClmmPool, vector: Vector) -> SwapQuote | str:
     ask = pool.quote_exact_in if vector.instruction == "exact_in" else pool.quote_exact_out
     limit = vector.sqrt_price_limit_x64
     try:
         return ask(vector.input_mint, vector.amount, vector.time, sqrt_price_limit_x64=limit)
-    except clmm.VenueError as error:
+    except VenueError as error:
         return error.name

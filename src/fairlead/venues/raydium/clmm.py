@@ -5,18 +5,14 @@ quote walks only the tick arrays that the instruction names, so both take `max_a
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 import msgspec
-from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.raydium.clmm_accounts import (
     POOL_DISCRIMINATOR,
     POOL_SIZE,
     PROGRAM_IDS,
-    ConfigRates,
     PoolNumbers,
     TickArray,
     decode_extension,
@@ -26,54 +22,15 @@ from fairlead.venues.raydium.clmm_accounts import (
     extension_address,
     tick_array_address,
 )
-from fairlead.venues.raydium.clmm_bitmap import ArrayPath, array_path, ticks_ahead
-from fairlead.venues.raydium.clmm_instruction import (
-    Arguments,
-    SwapAccounts,
-    Wallet,
-    swap_v1,
-    swap_v2,
-)
-from fairlead.venues.raydium.clmm_layers import LayeredWalk, Order
-from fairlead.venues.raydium.clmm_path import Path, Reach, Walk
-from fairlead.venues.raydium.clmm_swap import (
-    NO_LIMIT,
-    Swap,
-    TransferFees,
-    Walker,
-    exact_in,
-    exact_out,
-)
-from fairlead.venues.token2022 import (
-    TOKEN_2022_PROGRAM,
-    Mint,
-    TransferFee,
-    decode_mint,
-)
-from fairlead.venues.venue import (
-    Account,
-    ChainTime,
-    ErrorClass,
-    SwapQuote,
-    Venue,
-    VenueError,
-    account_of,
-)
+from fairlead.venues.raydium.clmm_bitmap import ARRAYS_PER_SWAP as ARRAYS_PER_SWAP
+from fairlead.venues.raydium.clmm_bitmap import MAX_ARRAYS, ArrayPath, array_path
+from fairlead.venues.raydium.clmm_loaded import LoadedClmmPool as LoadedClmmPool
+from fairlead.venues.raydium.clmm_path import Path
+from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint, decode_mint
+from fairlead.venues.venue import Account, ErrorClass, Venue, VenueError, account_of
 
 ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
 """The bitmap extension not counted."""
-
-ARRAYS_PER_SWAP = 4
-"""Tick arrays that a swap names unless told: 32 bytes of its transaction each."""
-MAX_ARRAYS = 8
-"""Tick arrays loaded in either direction."""
-
-COMPUTE_UNITS = 80_000
-"""A swap inside one step: at most 68,000 measured with the cheap token program, 2 × 6,200 more for
-the classic one. The program searches for an address, so pools differ by up to 10,000."""
-COMPUTE_UNITS_PER_TICK = 20_000
-COMPUTE_UNITS_PER_ARRAY = 4_000
-COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
 
 
 class ClmmPool(msgspec.Struct, frozen=True, gc=False):
@@ -112,9 +69,7 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
         needed += [tick_array_address(self.address, start, self.program_id) for start in starts]
         return tuple(needed)
 
-    def load(
-        self, accounts: Mapping[Pubkey, Account], *, unproven: bool = False
-    ) -> "LoadedClmmPool":
+    def load(self, accounts: Mapping[Pubkey, Account], *, unproven: bool = False) -> LoadedClmmPool:
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.
 
         Of the tick arrays it takes those that are there, up to the first that is not. A volatility
@@ -135,9 +90,19 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
             Path(self.numbers, rates, up, orders[1], False),
         )
         programs, mints = zip(*(self._mint(accounts, mint) for mint in self.mints), strict=True)
-        has_extension = extension is not None
         return LoadedClmmPool(
-            self, rates, orders, (down, up), steps, has_extension, programs, mints, unproven
+            self,
+            self.numbers,
+            self.amm_config,
+            self.observation,
+            rates,
+            orders,
+            (down, up),
+            steps,
+            extension is not None,
+            programs,
+            mints,
+            unproven,
         )
 
     def _paths(self, extension: int | None, limit: int) -> tuple[ArrayPath, ArrayPath]:
@@ -198,196 +163,3 @@ def decode(address: Pubkey, account: Account) -> ClmmPool:
         numbers,
         data,
     )
-
-
-class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
-    """A pool with its config's rates and its tick arrays, in the order down, up."""
-
-    pool: ClmmPool
-    rates: ConfigRates
-    array_paths: tuple[ArrayPath, ArrayPath]
-    arrays: tuple[list[TickArray], list[TickArray]]
-    steps: tuple[Path, Path]
-    # Whether the bitmap extension exists, so that an instruction may name it.
-    has_extension: bool
-    token_programs: tuple[Pubkey, Pubkey]
-    # None for a mint of SPL Token.
-    token_2022_mints: tuple[Mint | None, Mint | None]
-    # Whether `clmm_layers` walks it.
-    unproven: bool = False
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_CLMM
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
-
-    def quote_exact_in(
-        self,
-        input_mint: Pubkey,
-        amount_in_atoms: int,
-        time: ChainTime,
-        *,
-        sqrt_price_limit_x64: int = NO_LIMIT,
-        max_arrays: int = ARRAYS_PER_SWAP,
-    ) -> SwapQuote:
-        """What the program would pay now for this input, or for the part of it up to the limit."""
-        zero_for_one = self._direction(input_mint)
-        swap = self.walk_exact_in(
-            zero_for_one, amount_in_atoms, time, sqrt_price_limit_x64, max_arrays
-        )
-        return self._quote(zero_for_one, swap)
-
-    def quote_exact_out(
-        self,
-        input_mint: Pubkey,
-        amount_out_atoms: int,
-        time: ChainTime,
-        *,
-        sqrt_price_limit_x64: int = NO_LIMIT,
-        max_arrays: int = ARRAYS_PER_SWAP,
-    ) -> SwapQuote:
-        """What the program would take now for this output, or for the part up to the limit."""
-        zero_for_one = self._direction(input_mint)
-        swap = self.walk_exact_out(
-            zero_for_one, amount_out_atoms, time, sqrt_price_limit_x64, max_arrays
-        )
-        return self._quote(zero_for_one, swap)
-
-    def walk_exact_in(
-        self, zero_for_one: bool, amount_in: int, time: ChainTime, limit: int, max_arrays: int
-    ) -> Swap:
-        """The same with fees by kind, the state it leaves, and whether it stopped at the limit."""
-        assert 0 <= amount_in <= U64_MAX
-        walker = self._walker(zero_for_one, True, max_arrays, time)
-        fees, now = self._transfer_fees(zero_for_one, time.epoch), time.unix_timestamp
-        return exact_in(self.pool.numbers, walker, fees, zero_for_one, amount_in, limit, now)
-
-    def walk_exact_out(
-        self, zero_for_one: bool, amount_out: int, time: ChainTime, limit: int, max_arrays: int
-    ) -> Swap:
-        """The same with fees by kind, the state it leaves, and whether it stopped at the limit."""
-        assert 0 <= amount_out <= U64_MAX
-        walker = self._walker(zero_for_one, False, max_arrays, time)
-        fees, now = self._transfer_fees(zero_for_one, time.epoch), time.unix_timestamp
-        return exact_out(self.pool.numbers, walker, fees, zero_for_one, amount_out, limit, now)
-
-    def reach(self, input_mint: Pubkey, *, max_arrays: int = ARRAYS_PER_SWAP) -> Reach:
-        """How much goes through in this direction, and what ends it: liquidity or the arrays."""
-        return self.steps[0 if self._direction(input_mint) else 1].reach(max_arrays)
-
-    def swap_exact_in(
-        self,
-        user: Pubkey,
-        input_mint: Pubkey,
-        user_input: Pubkey,
-        user_output: Pubkey,
-        amount_in_atoms: int,
-        minimum_out_atoms: int,
-        *,
-        sqrt_price_limit_x64: int = NO_LIMIT,
-        max_arrays: int = ARRAYS_PER_SWAP,
-        v1: bool = False,
-    ) -> Instruction:
-        """swap_v2, or the older swap, which knows SPL Token only."""
-        arguments = (amount_in_atoms, minimum_out_atoms, sqrt_price_limit_x64, True)
-        wallet = (user, user_input, user_output)
-        return self._instruction(arguments, wallet, input_mint, max_arrays, v1)
-
-    def swap_exact_out(
-        self,
-        user: Pubkey,
-        input_mint: Pubkey,
-        user_input: Pubkey,
-        user_output: Pubkey,
-        amount_out_atoms: int,
-        maximum_in_atoms: int,
-        *,
-        sqrt_price_limit_x64: int = NO_LIMIT,
-        max_arrays: int = ARRAYS_PER_SWAP,
-        v1: bool = False,
-    ) -> Instruction:
-        """swap_v2, or the older swap, which knows SPL Token only."""
-        arguments = (amount_out_atoms, maximum_in_atoms, sqrt_price_limit_x64, False)
-        wallet = (user, user_input, user_output)
-        return self._instruction(arguments, wallet, input_mint, max_arrays, v1)
-
-    def _instruction(
-        self, arguments: Arguments, wallet: Wallet, input_mint: Pubkey, max_arrays: int, v1: bool
-    ) -> Instruction:
-        zero_for_one, pool = self._direction(input_mint), self.pool
-        starts = self.array_paths[0 if zero_for_one else 1].starts[:max_arrays]
-        accounts = SwapAccounts(
-            pool.program_id,
-            pool.address,
-            pool.amm_config,
-            pool.vaults if zero_for_one else pool.vaults[::-1],
-            pool.mints if zero_for_one else pool.mints[::-1],
-            pool.observation,
-            extension_address(pool.address, pool.program_id) if self.has_extension else None,
-            tuple(tick_array_address(pool.address, start, pool.program_id) for start in starts),
-        )
-        return swap_v1(accounts, wallet, arguments) if v1 else swap_v2(accounts, wallet, arguments)
-
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is token 0 for token 1."""
-        mint_0, mint_1 = self.pool.mints
-        if input_mint == mint_0:
-            return True
-        if input_mint == mint_1:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
-    def _walker(
-        self, zero_for_one: bool, is_base_input: bool, max_arrays: int, time: ChainTime
-    ) -> Walker:
-        side, numbers = (0 if zero_for_one else 1), self.pool.numbers
-        if not self.unproven:
-            path = self.steps[side]
-            return partial(path.walk, is_base_input=is_base_input, max_arrays=max_arrays)
-
-        def walk(amount: int, limit: int) -> Walk:
-            now = time.unix_timestamp
-            order = Order(amount, limit, is_base_input, zero_for_one, max_arrays, now)
-            arrays, path = self.arrays[side], self.array_paths[side]
-            ticks = ticks_ahead(numbers, arrays, path, zero_for_one)
-            return LayeredWalk(numbers, self.rates, order).run(ticks)
-
-        return walk
-
-    def _transfer_fees(self, zero_for_one: bool, epoch: int) -> TransferFees:
-        fee_0, fee_1 = (_transfer_fee(mint, epoch) for mint in self.token_2022_mints)
-        return (fee_0, fee_1) if zero_for_one else (fee_1, fee_0)
-
-    def _quote(self, zero_for_one: bool, swap: Swap) -> SwapQuote:
-        walk, price = swap.walk, self.pool.numbers.sqrt_price_x64
-        spot_in, spot_out = 1 << 128, price * price
-        if not zero_for_one:
-            spot_in, spot_out = spot_out, spot_in
-        fee_in, fee_out = (walk.fee, 0) if walk.fee_on_input else (0, walk.fee)
-        at_pool_price = (walk.amount_in - fee_in) * spot_out
-        lost = at_pool_price - (walk.amount_out + fee_out) * spot_in
-        units = COMPUTE_UNITS
-        units += COMPUTE_UNITS_PER_TICK * walk.ticks_crossed
-        units += COMPUTE_UNITS_PER_ARRAY * walk.arrays_used
-        for mint in self.token_2022_mints:
-            if mint is not None:
-                units += COMPUTE_UNITS_PER_TOKEN_2022_SIDE
-        return SwapQuote(
-            swap.amount_in,
-            swap.amount_out,
-            walk.fee,
-            self.pool.mints[0 if zero_for_one == walk.fee_on_input else 1],
-            -(-lost * BPS // at_pool_price) if lost > 0 else 0,
-            units,
-        )
-
-
-def _transfer_fee(mint: Mint | None, epoch: int) -> TransferFee | None:
-    return mint.transfer_fee(epoch) if mint is not None else None

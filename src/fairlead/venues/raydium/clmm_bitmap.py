@@ -32,6 +32,12 @@ SPACING_WITHOUT_EXTENSION = 15
 """From this spacing on the pool's own bitmap covers all ticks."""
 
 
+ARRAYS_PER_SWAP = 4
+"""Tick arrays that a swap names unless told: 32 bytes of its transaction each."""
+MAX_ARRAYS = 8
+"""Tick arrays loaded in either direction."""
+
+
 class ArrayPath(msgspec.Struct, frozen=True, gc=False):
     """The initialised arrays in one direction, by their first ticks."""
 
