@@ -107,7 +107,9 @@ class Load:
         code = found.get("code", "")
         self.answers[f"{status} {code}".strip()] += 1
         if status == 500:
-            self._violated("no answer is a bug (500)", f"{method} {path}: {found}", path)
+            self._violated(
+                "no answer is a bug (500)", f"{method} {path}: {found}", path.rpartition("/")[2]
+            )
         return status, found
 
     def _violated(self, rule: str, text: str, about: str) -> None:

@@ -241,11 +241,11 @@ class Rig:
             await asyncio.sleep(POLL_S)
 
     def logs_about(self, text: str, limit: int = 40) -> list[str]:
-        """Lines of all processes that name it, with the process."""
+        """Lines of all processes that have it in them, with the process: the end of each line."""
         found: list[str] = []
         for part in self.parts.values():
             with part.process.log_path.open(errors="replace") as lines:
-                found += [f"{part.name}: {line.strip()[:600]}" for line in lines if text in line]
+                found += [f"{part.name}: {line.strip()[-800:]}" for line in lines if text in line]
         return found[:limit]
 
     async def end_parts(self, names: Sequence[str] = ()) -> None:

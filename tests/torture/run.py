@@ -30,6 +30,8 @@ from tests.torture.story import story_of
 PROGRESS_EVERY_S = 5.0
 MAX_STORIES = 5
 _POLL_S = 0.25
+# What is broken from outside is a warning at the most.
+_BUG = '"level": "error"'
 _REPORT_BYTES = 1 << 26
 
 
@@ -106,6 +108,7 @@ class _Torture:
             *(Violation(*each) for each in self._load.violations),
             *(Violation("every order ends in time", text) for text in self._not_ended),
             *_stood_still(self._storm),
+            *(Violation("no part has a bug", line) for line in self._rig.logs_about(_BUG)),
             *_heard(found, sockets),
             *outside.check(found, answers),
             *await asyncio.to_thread(books.check, found),
