@@ -220,12 +220,14 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
         assert 0 <= amount_out_atoms <= U64_MAX
         a_to_b = self._direction(input_mint)
         stable = self._stable(time)
-        self._swap(a_to_b, 1, time, stable) if not amount_out_atoms else None
-        found = least_input(
-            lambda amount: self._swap(a_to_b, amount, time, stable),
-            amount_out_atoms,
-            self._guess(a_to_b, amount_out_atoms, time, stable),
-        )
+        if amount_out_atoms:
+            found = least_input(
+                lambda amount: self._swap(a_to_b, amount, time, stable),
+                amount_out_atoms,
+                self._guess(a_to_b, amount_out_atoms, time, stable),
+            )
+        else:
+            found = self._swap(a_to_b, 0, time, stable)
         return self._quote(input_mint, stable, found)
 
     def exact_in(self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime) -> Swap:

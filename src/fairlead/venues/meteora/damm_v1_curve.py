@@ -48,7 +48,7 @@ def swap_constant_product(source: int, total_in: int, total_out: int) -> int:
         raise no_result("the pool is almost empty")
     out = total_out + -invariant // new_total_in
     if not out:
-        raise no_result("nothing comes out")
+        raise refusal(ZERO_TRADING_TOKENS, "nothing comes out")
     return out
 
 
@@ -67,8 +67,10 @@ def swap_stable(
     d, rounds_of_d = compute_d(curve.amp, x, y)
     new_y, rounds_of_y = compute_y(curve.amp, _u128(x + dx), d)
     amount = y - new_y - 1
-    if amount < 0 or not mul_out or not price_out:
-        raise no_result("nothing comes out")
+    if not mul_out or not price_out:
+        raise no_result("a scale is 0")
+    if amount < 0:
+        raise refusal(ZERO_TRADING_TOKENS, "nothing comes out")
     return amount // mul_out // price_out, rounds_of_d + rounds_of_y
 
 

@@ -7,19 +7,12 @@ fee can make it an atom less. The search therefore looks at some inputs below th
 from collections.abc import Callable
 
 from fairlead.amounts import U64_MAX
-from fairlead.venues.meteora.damm_v1_errors import (
-    INSUFFICIENT_FUNDS,
-    VAULT_ERRORS,
-    VAULT_MATH_OVERFLOW,
-)
 from fairlead.venues.meteora.damm_v1_swap import Swap
 from fairlead.venues.venue import ErrorClass, VenueError
 
 INPUTS_LOOKED_AT_BELOW = 12
 GUESS_WIDTH = 1024
 """The search begins with a window of this part of the guess."""
-
-_TOO_MUCH = (INSUFFICIENT_FUNDS, VAULT_MATH_OVERFLOW)
 
 
 def least_input(swap: Callable[[int], Swap], wanted: int, guess: int) -> Swap:
@@ -32,10 +25,8 @@ def least_input(swap: Callable[[int], Swap], wanted: int, guess: int) -> Swap:
         try:
             return swap(amount).amount_out >= wanted
         except VenueError as error:
-            if error.code in _TOO_MUCH and error.name != VAULT_ERRORS[6013][0]:
-                return True
-            # Below the guess it is too little to count, above it too much to compute.
-            return amount > guess
+            # More than the pool can fill, or too little to count.
+            return error.error_class is ErrorClass.LIQUIDITY
 
     guess = max(1, min(guess, U64_MAX))
     low, high = _window(is_enough, guess)

@@ -23,6 +23,7 @@ from fairlead.venues.meteora.damm_v1_curve import (
 from fairlead.venues.meteora.damm_v1_errors import (
     AMOUNT_MUST_GREATER_THAN_ZERO,
     FEE_CALCULATION_FAILURE,
+    MATH_OVERFLOW,
     POOL_DISABLED,
     VAULT_IS_DISABLED,
     VAULT_MATH_OVERFLOW,
@@ -134,12 +135,14 @@ def swap(
     if trade_fee < 0:
         raise refusal(FEE_CALCULATION_FAILURE, "the protocol's part is more than the fee")
     if net < 0:
-        raise overflow("the protocol's fee is more than the input")
+        fee = "the protocol's fee is more than the input"
+        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
     lp_in = _deposit(source, unlocked_in, net)
     after = (source.lp_amount + lp_in) * (unlocked_in + net) // (supply_in + lp_in)
     curve_in = after - total_in - trade_fee
     if curve_in < 0:
-        raise overflow("the fee is more than what the vault counts as put in")
+        fee = "the fee is more than what the vault counts as put in"
+        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
     if stable is None:
         curve_out, rounds = swap_constant_product(curve_in, total_in, total_out), 0
     else:
