@@ -11,6 +11,7 @@ import uvloop
 from tests.torture import report
 from tests.torture.run import Outcome, Wanted, torture
 
+WHAT = "Breaks the whole engine while it works, then checks its books; 1 if something was violated."
 MOST_MINUTES = 240.0
 STOPPED = 130
 """Exit status after Ctrl-C or SIGTERM."""
@@ -18,10 +19,10 @@ STOPPED = 130
 
 def main() -> int:
     """0 when nothing was violated."""
-    parser = argparse.ArgumentParser(prog="script/torture", description=__doc__)
-    parser.add_argument("minutes", nargs="?", type=float, default=10.0, help="of the storm")
+    parser = argparse.ArgumentParser(prog="script/torture", description=WHAT)
+    parser.add_argument("minutes", nargs="?", type=float, default=10.0, help="of the storm (10)")
     parser.add_argument("--seed", type=int, help="of the plan and of the orders")
-    parser.add_argument("--rate", type=float, default=20.0, help="orders a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="orders a second (20)")
     given = parser.parse_args()
     if not 0 < given.minutes <= MOST_MINUTES:
         parser.error(f"MINUTES: more than 0, at most {MOST_MINUTES:g}")

@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,24 +61,15 @@ class Progress:
 
 
 def summary(
-    seed: int,
-    minutes: float,
     rig: Rig,
     storm: Storm,
     load: Load,
     facts: Facts,
-    sockets: dict[str, Any],
     violations: Sequence[Violation],
     progress: Progress,
 ) -> dict[str, Any]:
     """Everything that is worth keeping, for JSON."""
-    landed = facts.ledger.by_signature.values()
-    rules: dict[str, int] = {}
-    for violation in violations:
-        rules[violation.rule] = rules.get(violation.rule, 0) + 1
     return {
-        "seed": seed,
-        "minutes": minutes,
         **version(),
         "kills": {"all": storm.kills.total(), **dict(sorted(storm.kills.items()))},
         "others": dict(sorted(storm.others.items())),
@@ -91,22 +83,28 @@ def summary(
         },
         "answers": dict(sorted(load.answers.items())),
         "refused": _refused(load),
+        **_in_books(facts),
+        "recovery": storm.recoveries.figures(),
+        "until_taken_over_ms": _takeovers(storm, facts),
+        "machine": {
+            "cores": os.cpu_count(),
+            "load_mean": round(sum(progress.loads) / max(1, len(progress.loads)), 1),
+            "load_worst": round(max(progress.loads, default=0.0), 1),
+        },
+        "violations": dict(Counter(violation.rule for violation in violations)),
+    }
+
+
+def _in_books(facts: Facts) -> dict[str, int]:
+    landed = facts.ledger.by_signature.values()
+    return {
         "events": len(facts.events),
         "attempts": len(facts.attempts),
         "final_swaps": sum(each.has_swap and each.error is None for each in landed),
         "final_failures": sum(each.error is not None for each in landed),
         "called_dead_though_failed": _failed_unseen(facts),
         "taken_over": sum(event.type == "taken_over" for event in facts.events),
-        "until_taken_over_ms": _takeovers(storm, facts),
         "dropped_by_forks": sum(event.type == "dropped" for event in facts.events),
-        "recovery": storm.recoveries.figures(),
-        "sockets": sockets,
-        "machine": {
-            "cores": os.cpu_count(),
-            "load_mean": round(sum(progress.loads) / max(1, len(progress.loads)), 1),
-            "load_worst": round(max(progress.loads, default=0.0), 1),
-        },
-        "violations": rules,
     }
 
 

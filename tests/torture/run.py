@@ -113,10 +113,12 @@ class _Torture:
             *outside.check(found, answers),
             *await asyncio.to_thread(books.check, found),
         ]
-        summary = report.summary(
-            self._wanted.seed, self._wanted.minutes, self._rig, self._storm, self._load, found,
-            _socket_figures(sockets), violations, self._progress,
-        )  # fmt: skip
+        summary = {
+            "seed": self._wanted.seed,
+            "minutes": self._wanted.minutes,
+            **report.summary(self._rig, self._storm, self._load, found, violations, self._progress),
+            "sockets": _socket_figures(sockets),
+        }
         return Outcome(summary, violations, await self._stories(found, violations))
 
     async def _run_storm_and_calm(self) -> None:
