@@ -155,8 +155,8 @@ def test_missing_array_ends_the_way_where_it_would_be_needed():
     pool = pool_of(Position(-600, 600, 10**9), Position(-6_000, 6_000, 10**9))
     del pool.accounts[array(pool, 6_000)]
     found = loaded(pool)
-    stale = ("NotEnoughTickArrayAccount", ErrorClass.STALE)
-    assert stale == refused(found.quote_exact_in, pool.mints[UP], 10**12, NOW)
+    too_few = ("NotEnoughTickArrayAccount", ErrorClass.LIQUIDITY)
+    assert too_few == refused(found.quote_exact_in, pool.mints[UP], 10**12, NOW)
     reach = found.reach(pool.mints[UP])
     assert ("NotEnoughTickArrayAccount", sqrt_price_at_tick(600)) == (
         reach.end.name,
@@ -175,8 +175,8 @@ def test_quote_walks_no_more_arrays_than_the_instruction_names():
     one = found.reach(mint, max_arrays=1)
     assert found.reach(mint).max_in_atoms > one.max_in_atoms
     over = one.max_in_atoms + 1
-    stale = ("NotEnoughTickArrayAccount", ErrorClass.STALE)
-    assert stale == refused(found.quote_exact_in, mint, over, NOW, max_arrays=1)
+    too_few = ("NotEnoughTickArrayAccount", ErrorClass.LIQUIDITY)
+    assert too_few == refused(found.quote_exact_in, mint, over, NOW, max_arrays=1)
     assert over == found.quote_exact_in(mint, over, NOW, max_arrays=2).amount_in_atoms
 
 
@@ -303,6 +303,22 @@ def test_older_swap_has_its_first_array_among_its_fixed_accounts():
     assert (clmm_instruction.SWAP, 0) == (bytes(sent.data[:8]), sent.data[-1])
 
 
+def test_older_swap_is_refused_for_token_2022():
+    pool = pool_of(fees=(FEE, None))
+    build, name = loaded(pool).swap_exact_in, ("needs_swap_v2", ErrorClass.TERMINAL)
+    assert name == refused(build, USER, pool.mints[0], USER_0, USER_1, 7, 3, v1=True)
+
+
+def test_more_ticks_than_a_transaction_can_compute_are_refused():
+    pool = pool_of(*(Position(10 * n, 10 * n + 10, 10**9) for n in range(120)))
+    found = loaded(pool)
+    found.reach(pool.mints[UP])
+    sums = found.steps[UP].amounts_in
+    assert 1_000_000 < found.quote_exact_in(pool.mints[UP], sums[50], NOW).compute_units
+    name = ("compute_budget", ErrorClass.LIQUIDITY)
+    assert name == refused(found.quote_exact_in, pool.mints[UP], sums[100], NOW)
+
+
 def test_extension_that_does_not_exist_is_not_named():
     pool = pool_of(Position(-600, 600, 10**9))
     extension = clmm_accounts.extension_address(pool.address)
@@ -310,7 +326,7 @@ def test_extension_that_does_not_exist_is_not_named():
     found = loaded(pool)
     sent = found.swap_exact_in(USER, pool.mints[0], USER_0, USER_1, 7, 3)
     assert extension not in [m.pubkey for m in sent.accounts]
-    name = ("MissingTickArrayBitmapExtensionAccount", ErrorClass.STALE)
+    name = ("MissingTickArrayBitmapExtensionAccount", ErrorClass.LIQUIDITY)
     assert name == refused(found.quote_exact_in, pool.mints[0], 10**12, NOW)
 
 

@@ -19,7 +19,7 @@ from fairlead.venues.raydium.clmm_accounts import (
     Tick,
     TickArray,
 )
-from fairlead.venues.raydium.clmm_errors import panic, refusal
+from fairlead.venues.raydium.clmm_errors import accounts_end, panic, refusal
 from fairlead.venues.venue import VenueError
 
 DEFAULT_ARRAYS = BITMAP_SIZE * 8 // 2
@@ -99,7 +99,7 @@ def ticks_ahead(
     tick_current = numbers.tick_current
     for number in range(len(order.starts)):
         if number == len(arrays):
-            yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+            yield accounts_end("NotEnoughTickArrayAccount", "the tick arrays given end")
         ticks = arrays[number].ticks
         if number == 0 and order.holds_current_tick:
             # Downwards the current tick itself counts, upwards it is behind.
@@ -112,11 +112,11 @@ def ticks_ahead(
         for tick in reversed(ticks) if zero_for_one else ticks:
             yield tick, number
     if not order.is_complete:
-        yield refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+        yield accounts_end("NotEnoughTickArrayAccount", "the tick arrays given end")
     if order.lacks_extension:
         if not is_in_default_bitmap(tick_current, numbers.tick_spacing):
             yield panic("the bitmap extension is missing")
-        yield refusal("MissingTickArrayBitmapExtensionAccount")
+        yield accounts_end("MissingTickArrayBitmapExtensionAccount")
     if not order.starts:
         yield refusal("InsufficientLiquidityForDirection")
     yield refusal("LiquidityInsufficient")

@@ -79,6 +79,15 @@ def refusal(name: str, detail: str = "") -> VenueError:
     return VenueError(row[3], name, row[0], detail)
 
 
+def accounts_end(name: str, detail: str = "") -> VenueError:
+    """The accounts at hand end before the swap does.
+
+    On chain that means that the pool moved, so that other arrays are to be named. In a quote, which
+    looks at one state, it means that so much does not fit through: asking again changes nothing.
+    """
+    return VenueError(_LIQUIDITY, name, _TABLE[name][0], detail)
+
+
 def anchor_refusal(name: str, error_class: ErrorClass, detail: str = "") -> VenueError:
     """One of Anchor's errors; what it means depends on what was demanded."""
     return VenueError(error_class, name, _ANCHOR[name][0], detail)

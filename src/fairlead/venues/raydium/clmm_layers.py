@@ -26,7 +26,7 @@ from fairlead.venues.raydium.clmm_curve import (
     next_sqrt_price_from_input,
     next_sqrt_price_from_output,
 )
-from fairlead.venues.raydium.clmm_errors import panic, refusal
+from fairlead.venues.raydium.clmm_errors import accounts_end, panic, refusal
 from fairlead.venues.raydium.clmm_path import Walk
 from fairlead.venues.raydium.clmm_volatility import Volatility
 from fairlead.venues.raydium.ticks import (
@@ -89,7 +89,7 @@ class LayeredWalk:
                 raise found
             tick, array_number = found
             if array_number >= order.max_arrays:
-                raise refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+                raise accounts_end("NotEnoughTickArrayAccount", "the tick arrays given end")
             self.arrays_used = array_number + 1
             self._to_tick(tick)
         consumed = order.amount - self.remaining

@@ -32,7 +32,7 @@ from fairlead.venues.raydium.clmm_swap import (
     exact_in,
     exact_out,
 )
-from fairlead.venues.token2022 import Mint, TransferFee
+from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint, TransferFee
 from fairlead.venues.venue import ChainTime, ErrorClass, Pool, SwapQuote, Venue, VenueError
 
 COMPUTE_UNITS = 80_000
@@ -41,6 +41,8 @@ the classic one. The program searches for an address, so pools differ by up to 1
 COMPUTE_UNITS_PER_TICK = 20_000
 COMPUTE_UNITS_PER_ARRAY = 4_000
 COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
+MAX_COMPUTE_UNITS = 1_400_000
+"""Of a whole transaction."""
 
 
 class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
@@ -168,6 +170,8 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         self, arguments: Arguments, wallet: Wallet, input_mint: Pubkey, max_arrays: int, v1: bool
     ) -> Instruction:
         zero_for_one, pool = self._direction(input_mint), self.pool
+        if v1 and TOKEN_2022_PROGRAM in self.token_programs:
+            raise VenueError(ErrorClass.TERMINAL, "needs_swap_v2", detail="a mint of Token-2022")
         starts = self.array_paths[0 if zero_for_one else 1].starts[:max_arrays]
         accounts = SwapAccounts(
             pool.program_id,
@@ -225,6 +229,9 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         for mint in self.token_2022_mints:
             if mint is not None:
                 units += COMPUTE_UNITS_PER_TOKEN_2022_SIDE
+        if units > MAX_COMPUTE_UNITS:
+            detail = f"{walk.ticks_crossed} ticks in one transaction"
+            raise VenueError(ErrorClass.LIQUIDITY, "compute_budget", detail=detail)
         return SwapQuote(
             swap.amount_in,
             swap.amount_out,

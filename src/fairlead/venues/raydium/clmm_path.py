@@ -25,7 +25,7 @@ from fairlead.venues.raydium.clmm_curve import (
     compute_swap_step,
     fee_on_top,
 )
-from fairlead.venues.raydium.clmm_errors import anchor_refusal, panic, refusal
+from fairlead.venues.raydium.clmm_errors import accounts_end, anchor_refusal, panic, refusal
 from fairlead.venues.raydium.ticks import (
     MAX_SQRT_PRICE_X64,
     MIN_SQRT_PRICE_X64,
@@ -210,7 +210,7 @@ class Path:
 
     def _end_at(self, filled: int) -> VenueError:
         if filled < len(self.ticks) or self.end is None:
-            return refusal("NotEnoughTickArrayAccount", "the tick arrays given end")
+            return accounts_end("NotEnoughTickArrayAccount", "the tick arrays given end")
         return self.end
 
     def _check_bounds(self, filled: int, is_base_input: bool) -> None:
