@@ -12,12 +12,12 @@ from fairlead.venues.meteora import (
     dlmm,
     dlmm_accounts,
 )
-from fairlead.venues.raydium import amm_v4, clmm, clmm_accounts, cpmm
+from fairlead.venues.raydium import amm_v4, amm_v4_accounts, clmm, clmm_accounts, cpmm
 from fairlead.venues.venue import Account, ErrorClass, Pool, VenueError
 
 _DECODERS: Mapping[Pubkey, Callable[[Pubkey, Account], Pool]] = {
     **dict.fromkeys(cpmm.AUTHORITIES, cpmm.decode),
-    **dict.fromkeys(amm_v4.AUTHORITIES, amm_v4.decode),
+    **dict.fromkeys(amm_v4_accounts.PROGRAM_IDS, amm_v4.decode),
     damm_v2_accounts.PROGRAM_ID: damm_v2.decode,
     damm_v1_accounts.PROGRAM_ID: damm_v1.decode,
     **dict.fromkeys(clmm_accounts.PROGRAM_IDS, clmm.decode),

@@ -10,7 +10,7 @@ from fairlead.venues.raydium.amm_v4_curve import checked_ceil_div, classify
 from fairlead.venues.token2022 import STATE_FROZEN, TOKEN_2022_PROGRAM
 from fairlead.venues.venue import Account, ChainTime, ErrorClass, VenueError
 from tests.unit.venues.pools import NOW, USER, USER_0, USER_1
-from tests.vectors.record_amm_v4 import make_pool
+from tests.vectors.amm_v4_pools import make_pool
 
 WALLET = (USER_0, USER_1)
 reserves = st.integers(1, 2**62)

@@ -16,7 +16,7 @@ from fairlead.venues.meteora.damm_v1_errors import classify, classify_vault
 from fairlead.venues.meteora.damm_v1_swap import VaultSide, raised_minimum
 from fairlead.venues.venue import Account, ChainTime, ErrorClass, VenueError
 from tests.unit.venues.pools import NOW, USER, USER_0, USER_1
-from tests.vectors.record_damm_v1 import Shape, Side, make_pool
+from tests.vectors.damm_v1_pools import Shape, Side, make_pool
 
 WALLET = (USER_0, USER_1)
 IDLE = Side(10**9, 10**9, 10**9, 10**9)

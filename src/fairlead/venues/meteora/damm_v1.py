@@ -5,10 +5,9 @@ vaults are shared with other pools, so a quote also goes stale by what those do,
 """
 
 from collections.abc import Mapping
-from struct import Struct as Layout
 
 import msgspec
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
@@ -29,7 +28,8 @@ from fairlead.venues.meteora.damm_v1_accounts import (
 )
 from fairlead.venues.meteora.damm_v1_curve import StableCurve, spot_price
 from fairlead.venues.meteora.damm_v1_depeg import needs_new_price, virtual_price
-from fairlead.venues.meteora.damm_v1_search import least_input
+from fairlead.venues.meteora.damm_v1_instruction import swap_instruction
+from fairlead.venues.meteora.damm_v1_search import guess, least_input
 from fairlead.venues.meteora.damm_v1_swap import (
     Swap,
     VaultSide,
@@ -54,9 +54,6 @@ from fairlead.venues.venue import (
     VenueError,
     account_of,
 )
-
-SWAP = bytes.fromhex("f8c69e91e17587c8")
-SWAP_ARGUMENTS = Layout("<8sQQ")
 
 COMPUTE_UNITS = 130_000
 """One swap of the constant product: 106,700 measured with the cheap token program, 5 × 4,500 more
@@ -220,11 +217,12 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
         assert 0 <= amount_out_atoms <= U64_MAX
         a_to_b = self._direction(input_mint)
         stable = self._stable(time)
+        numbers = self.pool.numbers
         if amount_out_atoms:
             found = least_input(
                 lambda amount: self._swap(a_to_b, amount, time, stable),
                 amount_out_atoms,
-                self._guess(a_to_b, amount_out_atoms, time, stable),
+                guess(numbers, stable, self.sides, a_to_b, amount_out_atoms, time.unix_timestamp),
             )
         else:
             found = self._swap(a_to_b, 0, time, stable)
@@ -256,8 +254,17 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
         a_to_b = self._direction(input_mint)
         if raise_minimum:
             minimum_out_atoms = raised_minimum(minimum_out_atoms, self.sides[1 if a_to_b else 0])
-        data = SWAP_ARGUMENTS.pack(SWAP, amount_in_atoms, minimum_out_atoms)
-        return self._instruction(data, a_to_b, user, user_input, user_output)
+        pool, (a, b) = self.pool, self.sides
+        return swap_instruction(
+            (amount_in_atoms, minimum_out_atoms),
+            pool.address,
+            pool.vault_states,
+            (a.state, b.state),
+            pool.shares,
+            Pubkey.from_bytes(pool.data[_FEES[0 if a_to_b else 1]]),
+            pool.stake,
+            (user_input, user_output, user),
+        )
 
     def swap_exact_out(
         self,
@@ -322,54 +329,6 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
             -(-lost * BPS // at_pool_price) if lost > 0 and at_pool_price else 0,
             units,
         )
-
-    def _guess(
-        self, a_to_b: bool, amount_out: int, time: ChainTime, stable: StableCurve | None
-    ) -> int:
-        """About the input for this output; exact enough to begin a search with."""
-        numbers, now = self.pool.numbers, time.unix_timestamp
-        source, target = self.sides if a_to_b else self.sides[::-1]
-        total_in, total_out = (
-            side.lp_amount * side.unlocked_amount(now) // (side.lp_supply or 1)
-            for side in (source, target)
-        )
-        if amount_out >= total_out:
-            raise VenueError(ErrorClass.LIQUIDITY, "insufficient_liquidity")
-        if stable is None:
-            net = total_in * amount_out // (total_out - amount_out)
-        else:
-            per, of = spot_price(stable, total_in, total_out, a_to_b)
-            net = amount_out * of // (per or 1)
-        rest = numbers.trade_fee_denominator - numbers.trade_fee_numerator
-        return net * numbers.trade_fee_denominator // max(rest, 1) + 1
-
-    def _instruction(
-        self, data: bytes, a_to_b: bool, user: Pubkey, user_input: Pubkey, user_output: Pubkey
-    ) -> Instruction:
-        pool = self.pool
-        a, b = (side.state for side in self.sides)
-        fee_account = Pubkey.from_bytes(pool.data[_FEES[0 if a_to_b else 1]])
-        writable = (
-            pool.address,
-            user_input,
-            user_output,
-            *pool.vault_states,
-            a.token_vault,
-            b.token_vault,
-            a.lp_mint,
-            b.lp_mint,
-            *pool.shares,
-            fee_account,
-        )
-        metas = [AccountMeta(key, False, True) for key in writable]
-        metas += [
-            AccountMeta(user, True, False),
-            AccountMeta(VAULT_PROGRAM_ID, False, False),
-            AccountMeta(TOKEN_PROGRAM, False, False),
-        ]
-        if pool.stake is not None:
-            metas.append(AccountMeta(pool.stake, False, False))
-        return Instruction(PROGRAM_ID, data, metas)
 
 
 def _pair(data: bytes, places: tuple[slice, slice]) -> tuple[Pubkey, Pubkey]:

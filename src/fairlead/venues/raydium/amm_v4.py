@@ -7,25 +7,30 @@ of status 1 is quoted only while nothing of it is on the book.
 """
 
 from collections.abc import Mapping
-from struct import Struct as Layout
 
 import msgspec
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.raydium.amm_v4_accounts import (
     OPEN_ORDERS_SIZE,
     POOL_SIZE,
-    PROGRAM_IDS,
     STATUS_INITIALIZED,
     TARGET_ORDERS_SIZE,
-    Market,
     PoolNumbers,
-    authority_address,
     decode_market,
     decode_numbers,
     open_orders_atoms,
+)
+from fairlead.venues.raydium.amm_v4_instruction import (
+    AUTHORITIES,
+    SWAP_BASE_IN,
+    SWAP_BASE_IN_V2,
+    SWAP_BASE_OUT,
+    SWAP_BASE_OUT_V2,
+    OrderBook,
+    swap_instruction,
 )
 from fairlead.venues.raydium.amm_v4_swap import (
     Swap,
@@ -51,23 +56,16 @@ from fairlead.venues.venue import (
     account_of,
 )
 
-SWAP_BASE_IN, SWAP_BASE_OUT = 9, 11
-SWAP_BASE_IN_V2, SWAP_BASE_OUT_V2 = 16, 17
-"""Since 2025-09; the same swap without the market's places."""
-SWAP_ARGUMENTS = Layout("<BQQ")
-
 COMPUTE_UNITS = 34_000
 """One swap: 25,000 measured with the cheap token program, 2 × 4,500 more for the classic one."""
-COMPUTE_UNITS_ORDER_BOOK = 30_000
-"""Added for a pool whose market is read."""
+COMPUTE_UNITS_ORDER_BOOK = 15_000
+"""Added for a pool whose market is read: 11,600 measured on an empty one."""
 
 # Where the pool's bytes name its mints, open orders, market, its program and the target orders.
 MINTS = (slice(400, 432), slice(432, 464))
 _OPEN_ORDERS, _MARKET, _MARKET_PROGRAM, _TARGET_ORDERS = (
     slice(at, at + 32) for at in (496, 528, 560, 592)
 )
-
-AUTHORITIES = {program: authority_address(program) for program in PROGRAM_IDS}
 
 
 class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
@@ -97,42 +95,35 @@ class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
 
         A market or target orders account among them takes its place in the instruction.
         """
-        market, order_book_atoms = self._order_book(accounts)
-        target_orders = self._key(_TARGET_ORDERS)
-        target = accounts.get(target_orders)
-        has_target = (
-            target is not None
-            and target.owner == self.program_id
-            and len(target.data) == TARGET_ORDERS_SIZE
-        )
-        return LoadedAmmV4Pool(
-            self,
-            (self._vault(accounts, 0), self._vault(accounts, 1)),
-            order_book_atoms,
-            market,
-            target_orders if market is not None and has_target else None,
-        )
+        book, book_atoms = self._order_book(accounts)
+        vaults = (self._vault(accounts, 0), self._vault(accounts, 1))
+        return LoadedAmmV4Pool(self, vaults, book_atoms, book)
 
     def _key(self, place: slice) -> Pubkey:
         return Pubkey.from_bytes(self.data[place])
 
     def _order_book(
         self, accounts: Mapping[Pubkey, Account]
-    ) -> tuple[Market | None, tuple[int, int] | None]:
-        """The pool's market, and its atoms on the book; None for what is not given."""
+    ) -> tuple[OrderBook | None, tuple[int, int] | None]:
+        """The pool's accounts on its market, and its atoms there; None for what is not given."""
         if not any(self.data[_OPEN_ORDERS]):
             # A pool of the builds without an order book.
             return None, (0, 0)
         program, address = self._key(_MARKET_PROGRAM), self._key(_MARKET)
-        account, orders = accounts.get(address), accounts.get(self._key(_OPEN_ORDERS))
+        account = accounts.get(address)
         if account is None or account.owner != program:
             return None, None
         market = decode_market(address, program, account.data)
-        if market is None or orders is None or orders.owner != program:
-            return market, None
-        if len(orders.data) != OPEN_ORDERS_SIZE:
-            return market, None
-        return market, open_orders_atoms(orders.data)
+        if market is None:
+            return None, None
+        target, open_orders = self._key(_TARGET_ORDERS), self._key(_OPEN_ORDERS)
+        has_target = _is(accounts.get(target), self.program_id, TARGET_ORDERS_SIZE)
+        named = target if has_target else None
+        orders = accounts.get(open_orders)
+        atoms = None
+        if orders is not None and _is(orders, program, OPEN_ORDERS_SIZE):
+            atoms = open_orders_atoms(orders.data)
+        return OrderBook(open_orders, named, program, address, market), atoms
 
     def _vault(self, accounts: Mapping[Pubkey, Account], side: int) -> int:
         account = account_of(accounts, self.vaults[side])
@@ -175,9 +166,8 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
     vault_atoms: tuple[int, int]
     # On the order book, None where not known.
     order_book_atoms: tuple[int, int] | None
-    # Named in the instruction where they are given.
-    market: Market | None
-    target_orders: Pubkey | None
+    # Named in the instruction where it is given.
+    book: OrderBook | None
 
     @property
     def venue(self) -> Venue:
@@ -262,8 +252,8 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         """SwapBaseIn, or SwapBaseInV2, which builds before 2025-09 do not know."""
         self._direction(input_mint)
         tag = SWAP_BASE_IN_V2 if v2 else SWAP_BASE_IN
-        data = SWAP_ARGUMENTS.pack(tag, amount_in_atoms, minimum_out_atoms)
-        return self._instruction(data, (user_input, user_output, user), v2)
+        amounts = (amount_in_atoms, minimum_out_atoms)
+        return self._instruction(tag, amounts, (user_input, user_output, user))
 
     def swap_exact_out(
         self,
@@ -279,8 +269,8 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         """SwapBaseOut, or SwapBaseOutV2, which builds before 2025-09 do not know."""
         self._direction(input_mint)
         tag = SWAP_BASE_OUT_V2 if v2 else SWAP_BASE_OUT
-        data = SWAP_ARGUMENTS.pack(tag, maximum_in_atoms, amount_out_atoms)
-        return self._instruction(data, (user_input, user_output, user), v2)
+        amounts = (maximum_in_atoms, amount_out_atoms)
+        return self._instruction(tag, amounts, (user_input, user_output, user))
 
     def _direction(self, input_mint: Pubkey) -> bool:
         """Whether the swap is coin for pc."""
@@ -323,50 +313,12 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         )
 
     def _instruction(
-        self, data: bytes, wallet: tuple[Pubkey, Pubkey, Pubkey], v2: bool
+        self, tag: int, amounts: tuple[int, int], wallet: tuple[Pubkey, Pubkey, Pubkey]
     ) -> Instruction:
         pool = self.pool
-        coin_vault, pc_vault = pool.vaults
-        user_input, user_output, user = wallet
-        metas = [
-            AccountMeta(TOKEN_PROGRAM, False, False),
-            AccountMeta(pool.address, False, True),
-            AccountMeta(AUTHORITIES[pool.program_id][0], False, False),
-        ]
-        if not v2:
-            metas += self._order_metas()
-        metas += [AccountMeta(coin_vault, False, True), AccountMeta(pc_vault, False, True)]
-        if not v2:
-            metas += self._market_metas()
-        metas += [
-            AccountMeta(user_input, False, True),
-            AccountMeta(user_output, False, True),
-            AccountMeta(user, True, False),
-        ]
-        return Instruction(pool.program_id, data, metas)
+        at = (pool.program_id, pool.address, pool.vaults)
+        return swap_instruction(tag, amounts, *at, self.book, wallet)
 
-    def _order_metas(self) -> list[AccountMeta]:
-        pool = self.pool
-        if self.market is None:
-            return [AccountMeta(pool.address, False, True)]
-        open_orders = Pubkey.from_bytes(pool.data[_OPEN_ORDERS])
-        places = [open_orders] + ([self.target_orders] if self.target_orders is not None else [])
-        return [AccountMeta(place, False, True) for place in places]
 
-    def _market_metas(self) -> list[AccountMeta]:
-        pool, market = self.pool, self.market
-        if market is None:
-            places = (pool.address,) * 8
-        else:
-            places = (
-                Pubkey.from_bytes(pool.data[_MARKET_PROGRAM]),
-                Pubkey.from_bytes(pool.data[_MARKET]),
-                market.bids,
-                market.asks,
-                market.event_queue,
-                market.coin_vault,
-                market.pc_vault,
-                market.vault_signer,
-            )
-        # The market's program and vault signer are only read.
-        return [AccountMeta(place, False, 0 < i < 7) for i, place in enumerate(places)]
+def _is(account: Account | None, owner: Pubkey, size: int) -> bool:
+    return account is not None and account.owner == owner and len(account.data) == size
