@@ -61,15 +61,14 @@ async def _add_failed(bench: Workbench, work: Work) -> None:
 
 
 async def _adopt(bench: Workbench, work: Work, lost: LandedTransaction) -> bool:
-    """Adopt it, once the attempt that the store takes for alive is proven to be over."""
-    live = next((each for each in work.attempts if each.state is AttemptState.LIVE), None)
-    settled: tuple[AttemptSettled, ...] = ()
-    if live is not None:
+    """Adopt it, once what the store takes for alive is proven to be over."""
+    settled: list[AttemptSettled] = []
+    for live in [each for each in work.attempts if each.state is AttemptState.LIVE]:
         over = await _end_of(bench, work, live)
         if over is None:
             return False
-        settled = (over,)
-    return await latches.adopt(bench, work, lost, settled)
+        settled.append(over)
+    return await latches.adopt(bench, work, lost, tuple(settled))
 
 
 async def _end_of(bench: Workbench, work: Work, live: Attempt) -> AttemptSettled | None:
