@@ -66,6 +66,6 @@ def test_faults_are_spelled_so_that_they_are_read_the_same(rates: dict[str, floa
     assert in_order == parse_faults(spell_faults(in_order))
 
 
-@pytest.mark.parametrize("text", ["all", "none", "all,-halt", "fork,even", "all,claim_unheard"])
+@pytest.mark.parametrize("text", ["all", "none", "all,-halt", "fork,even", "all,-claim_unheard"])
 def test_the_shortest_spelling_is_found(text: str):
     assert text == spell_faults(parse_faults(text))

@@ -21,8 +21,6 @@ class Kind(msgspec.Struct, frozen=True):
     lacks: str = ""
 
 
-UNHEARD_CLAIMS = "a worker that looks for what a claim of unknown outcome has taken"
-
 KINDS: dict[str, Kind] = {
     "send_lost": Kind(0.1, "send", "accepted, and seen by nobody"),
     "send_refused": Kind(0.05, "send", "answered with an error, and not taken"),
@@ -49,9 +47,7 @@ KINDS: dict[str, Kind] = {
     "write_mute": Kind(0.001, "write", "not made, and not a word for long"),
     "write_late": Kind(0.002, "write", "the outcome is unknown: it is made a moment later"),
     "claim_lost": Kind(0.002, "write", "a claim of unknown outcome: it took nothing"),
-    "claim_unheard": Kind(
-        0.002, "write", "a claim of unknown outcome: it took orders", lacks=UNHEARD_CLAIMS
-    ),
+    "claim_unheard": Kind(0.002, "write", "a claim of unknown outcome: it took orders"),
     "flush_rolled_back": Kind(0.004, "flush", "a commit fails with all that it took along"),
     "crash_commit": Kind(0.004, "write", "a process dies right after a commit"),
     "crash_send": Kind(0.008, "send", "a process dies right after a send"),
