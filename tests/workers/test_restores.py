@@ -224,7 +224,7 @@ def test_wallet_that_is_not_known_waits_visibly_and_others_go_on(copy: Copy):
                 raise Unavailable("chain", "HTTP 429 (scripted)")
             return await inner(address, **named)
 
-        process.chain.signatures_for_address = scripted  # type: ignore[method-assign]
+        process.chain.signatures_for_address = scripted  # type: ignore[attr-defined]
         # Beside it: 64 more of the silent wallet, and then one of another.
         same = [await world.submit("USDC", "SOL", "1") for _ in range(64)]
         await world.clock.sleep(5)
