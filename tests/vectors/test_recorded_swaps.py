@@ -9,6 +9,7 @@ import pytest
 from fairlead.venues import check
 from fairlead.venues.meteora import damm_v2
 from fairlead.venues.meteora.damm_v2_swap import EXACT_IN, EXACT_OUT, PARTIAL
+from fairlead.venues.raydium import cpmm
 from fairlead.venues.vectors import Vector, parse
 from tests.vectors import replay
 
@@ -74,6 +75,8 @@ def test_ledger_leaves_the_pool_as_the_transition_says(path):
         mint, amount, time = vector.input_mint, vector.amount, vector.time
         if isinstance(pool, damm_v2.LoadedDammV2Pool):
             data = pool.after(MODES[vector.instruction], mint, amount, time).pool_data
+        elif not isinstance(pool, cpmm.LoadedCpmmPool):
+            raise AssertionError(f"the ledger does not run {pool.venue} yet")
         elif vector.instruction == "exact_out":
             data = pool.after_exact_out(mint, amount, time).pool_data
         else:

@@ -80,6 +80,9 @@ class OrdersHttp:
         for _ in range(CANCEL_TRIES):
             order = await self._streams.owned_order(order_id, principal)
             attempts = await self._store.attempts(order_id)
+            again = await self._store.order(order_id)
+            if again is None or again.sequence != order.sequence:
+                continue  # the attempts may be those of a later row
             change = cancel(order, attempts, self._clock.now_ms())
             try:
                 if change is not None:

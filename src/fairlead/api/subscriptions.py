@@ -104,6 +104,9 @@ class Streams:
             if not events:
                 # Read again: it may have ended since, and then nothing more would come.
                 order = await self._store.order(order.order_id) or order
+                if order.sequence > after:
+                    # Between the two reads: what it ended with is still to be told.
+                    events = await self._events_after(order.order_id, after)
             if logs:
                 await outlet.write(_backfill(order, events, form))
             elif events:

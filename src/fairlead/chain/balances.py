@@ -51,10 +51,12 @@ class ChainBalances:
             else:
                 return atoms
         await self._read(wallet, assets)
-        # The read may have been begun for somebody who asked for less.
-        if any(asset not in self._holdings[wallet].atoms for asset in assets):
+        # The read may have been begun for somebody who asked for less, and so may the next.
+        while (holding := self._holdings.get(wallet)) is None or any(
+            asset not in holding.atoms for asset in assets
+        ):
             await self._read(wallet, assets)
-        return self._holdings[wallet].atoms
+        return holding.atoms
 
     async def _read(self, wallet: str, assets: Sequence[str]) -> None:
         """Read once for all who ask meanwhile; one who gives up does not stop it for the others."""

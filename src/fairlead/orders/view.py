@@ -103,10 +103,13 @@ def _of_events(
     tried: list[dict[str, Any]] = []
     reason: str | None = None
     code: str | None = None
+    was: OrderStatus | None = None
     for event in events:
         told = decode_exact(event.data)
-        if event.type is EventType.DROPPED:
+        if was is OrderStatus.CONFIRMED and event.status is not was:
+            # A fork took the fill away.
             known.update(dict.fromkeys(_FILL))
+        was = event.status
         if event.type is EventType.REOPENED:
             known.update(dict.fromkeys(_ROUTED))
         if event.status is not OrderStatus.ROUTING:

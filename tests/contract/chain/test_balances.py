@@ -8,7 +8,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.chain.balances import ChainBalances
 from fairlead.errors import Unavailable
-from fairlead.tokens import JUP, SOL, USDC
+from fairlead.tokens import JUP, SOL, TOKENS, USDC
 from tests.contract.chain.worlds import PARAMS, paper_world
 
 STRANGER = str(Pubkey.from_bytes(bytes(31) + b"\x03"))
@@ -107,3 +107,11 @@ async def test_balances_follow_what_is_final(world):
     assert after["lamports"] < before["lamports"] - 10_000_000
     assert after[USDC.mint] > before[USDC.mint]
     assert SOL.mint not in after
+
+
+async def test_askers_of_different_assets_at_once_each_learn_of_their_own(world):
+    chain: Any = CountingChain(world.paper)
+    balances = ChainBalances(chain, world.clock, world.paper)
+    assets = [USDC.mint, JUP.mint, *(token.mint for token in TOKENS.tokens if token is not SOL)]
+    held = await asyncio.gather(*(balances.of(STRANGER, [asset]) for asset in assets))
+    assert all(found[asset] > 0 for asset, found in zip(assets, held, strict=True))

@@ -76,3 +76,14 @@ def test_the_next_try_is_told_only_while_it_is_to_come() -> None:
     assert later["nextTryAt"] == seen(*failed)["nextTryAt"]
     assert seen(*failed, (E.ROUTED, ROUTED))["nextTryAt"] is None
     assert seen(*failed, (E.REOPENED, {"reason": "stale"}))["nextTryAt"] is None
+
+
+def test_a_fill_that_a_fork_took_back_is_shown_no_more_though_a_cancel_had_been_asked() -> None:
+    filled = {"executedPrice": "163", "amountOut": "244.5", "provisional": True}
+    for after in (E.CANCEL_REQUESTED, E.EXPIRY_REACHED):
+        view = seen(*SENT, (E.CONFIRMED, filled), (after, {}), (E.CANCELLED, {}))
+        assert ("cancelled", None, None) == (
+            view["status"],
+            view["executedPrice"],
+            view["amountOut"],
+        )
