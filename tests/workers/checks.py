@@ -13,7 +13,8 @@ from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, NATIVE_MINT, TOKEN
 from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
 from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
-from fairlead.orders.model import Attempt, AttemptState, Order, OrderStatus
+from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
+from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, OrderStatus
 from tests.workers.world import Sent, World
 
 _CREATE_WITH_SEED = (3).to_bytes(4, "little")
@@ -33,11 +34,30 @@ def watch(world: World) -> None:
         assert raw == sent.raw, "bytes that are not the stored ones (rule 7)"
         if sent.signature not in known:
             known.add(sent.signature)
-            for other in await world.attempts(order_id):
-                if other.signature != sent.signature:
+            attempts = await world.attempts(order_id)
+            (new,) = [each for each in attempts if each.signature == sent.signature]
+            _check_fees(await world.order(order_id), attempts)
+            for other in attempts:
+                if other is not new and not _excludes(new, other):
                     _check_over(world, other)
 
     world.on_send.append(look)
+
+
+def _excludes(attempt: Attempt, other: Attempt) -> bool:
+    """Rule 17 (c): one latch lets at most one of them succeed."""
+    latch = attempt.latch_address
+    return latch is not None and latch == other.latch_address
+
+
+def _check_fees(order: Order, attempts: tuple[Attempt, ...]) -> None:
+    """What all that may have paid, or may pay yet, cost together."""
+    for kind, cap in (
+        (AttemptKind.SWAP, order.terms.fee_cap_lamports),
+        (AttemptKind.CANCEL, CANCEL_ALLOWANCE_LAMPORTS),
+    ):
+        held = [a for a in attempts if a.kind is kind and a.state is not AttemptState.DEAD]
+        assert sum(a.fee_lamports for a in held) <= cap, f"the cap of each {kind} is exceeded"
 
 
 def _check_over(world: World, attempt: Attempt) -> None:
@@ -87,20 +107,32 @@ async def _check_order(
     assert order.owner is None
     await _check_history(world, order)
     won = [a for a in attempts if a.signature in landed and landed[a.signature].err is None]
+    swapped = [a for a in won if a.kind is AttemptKind.SWAP]
+    assert len(won) <= 1, f"{order.order_id}: {len(won)} attempts succeeded"
+    assert {a.state for a in won} <= {AttemptState.SUCCEEDED}
     if order.status is OrderStatus.CONFIRMED:
-        assert len(won) == 1, f"{order.order_id} is confirmed and {len(won)} swaps succeeded"
-        assert won[0].state is AttemptState.SUCCEEDED
+        assert len(swapped) == 1, f"{order.order_id}: {len(swapped)} swaps succeeded"
         assert order.signature == won[0].signature
         assert order.amount_out_atoms is not None
         assert order.minimum_out_atoms is not None
         assert order.amount_out_atoms >= won[0].minimum_out_atoms
     else:
-        assert not won, f"{order.order_id} is {order.status} and a swap succeeded"
+        assert not swapped, f"{order.order_id} is {order.status} and a swap succeeded"
         assert order.amount_out_atoms is None
+        assert not won or order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+    _check_fees(order, attempts)
     for attempt in attempts:
-        assert attempt.minimum_out_atoms >= (order.minimum_out_atoms or 0), "rule 6"
-        if attempt not in won:
+        assert attempt.state is not AttemptState.LIVE, "the end leaves nothing open"
+        if attempt.kind is AttemptKind.SWAP:
+            assert attempt.minimum_out_atoms >= (order.minimum_out_atoms or 0), "rule 6"
+        if attempt.state is AttemptState.EXCLUDED:
+            assert won, "excluded by nothing"
+            assert _excludes(attempt, won[0])
+            assert world.status_of(won[0].signature) == ("finalized", True)
+        elif attempt not in won:
             _check_over(world, attempt)
+            failed = attempt.signature in landed
+            assert failed == (attempt.state is AttemptState.ERRORED), "what landed has paid"
 
 
 async def _check_history(world: World, order: Order) -> None:

@@ -7,6 +7,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from fairlead.ledger.message import parse_transaction
+from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM, SYSTEM_PROGRAM
 from fairlead.store.sqlite import SqliteStore
 from tests.workers.world import World
 
@@ -42,12 +43,18 @@ class Copy:
         return lost
 
 
+PLAIN = {bytes(SYSTEM_PROGRAM), bytes(COMPUTE_BUDGET_PROGRAM)}
+"""All that a cancel is made of."""
+
+
 def swaps_of(world: World, wallet: str) -> list[str]:
-    """Signatures of the successful transactions that this wallet paid for."""
+    """Signatures of the successful transactions that this wallet paid for, cancels left out."""
     payer = bytes(Pubkey.from_string(wallet))
     return [
         str(Signature.from_bytes(record.signature))
         for block in world.paper.bank.blocks_backwards("processed")
         for record in block.records
-        if record.err is None and parse_transaction(record.raw).message.keys[0] == payer
+        if record.err is None
+        and (message := parse_transaction(record.raw).message).keys[0] == payer
+        and any(message.keys[each.program_index] not in PLAIN for each in message.instructions)
     ]

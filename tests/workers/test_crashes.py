@@ -7,18 +7,28 @@ import pytest
 
 from fairlead.orders.model import EventType as E
 from fairlead.orders.model import OrderStatus
+from fairlead.workers.worker import WorkerSettings
 from tests.workers.scenario import in_world, live
-from tests.workers.world import SETTINGS, STILL, Process, World, faults
+from tests.workers.world import EXECUTION, SETTINGS, STILL, Process, World, faults
 
 SLOW = msgspec.structs.replace(STILL, land_min_ms=2_000, land_max_ms=3_000)
+VERY_SLOW = msgspec.structs.replace(STILL, land_min_ms=3_500, land_max_ms=5_000)
+RAISING = msgspec.structs.replace(
+    SETTINGS,
+    execution=msgspec.structs.replace(
+        EXECUTION, landing=msgspec.structs.replace(EXECUTION.landing, bump_after_ms=700)
+    ),
+)
 LEASE_S = SETTINGS.lease_ms / 1000
 MANY = msgspec.structs.replace(SETTINGS, concurrency=64)
 
 
-async def _three_orders(world: World, crash_after: int) -> Process:
+async def _three_orders(
+    world: World, crash_after: int, settings: WorkerSettings = SETTINGS
+) -> Process:
     """Three orders of which one is cancelled, by a process that dies after its n-th commit or
     send, and by one that comes after it."""
-    first = world.process(SETTINGS, crash_after)
+    first = world.process(settings, crash_after)
     order_ids = [await world.submit(), await world.submit("USDC", "SOL", "100")]
     order_ids.append(await world.submit())
     cancelling = asyncio.ensure_future(_cancel_later(world, order_ids[2]))
@@ -27,7 +37,7 @@ async def _three_orders(world: World, crash_after: int) -> Process:
     await asyncio.wait({ending, dying}, return_when=asyncio.FIRST_COMPLETED)
     if first.crashed.is_set():
         await first.crash()
-        world.process()
+        world.process(settings)
     dying.cancel()
     await ending
     await cancelling
@@ -53,6 +63,30 @@ def test_crash_after_any_commit_or_send_is_made_good_by_the_next_process(profile
     points = list(seen[0].points)
     assert {"commit", "send"} == set(points)
     for crash_after in range(1, len(points) + 1):
+        live(body, crash_after, profile=profile)
+        assert seen[-1].crashed.is_set(), f"point {crash_after} was not reached"
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        (SLOW, {E.FEE_RAISED, E.CANCEL_SENT}),
+        (VERY_SLOW, {E.FEE_RAISED, E.CANCEL_SENT}),
+        (faults("dropped", 6_000), {E.FEE_RAISED}),
+    ],
+    ids=["slow", "very slow", "dropped"],
+)
+def test_crash_amid_raises_and_cancels_is_made_good_by_the_next_process(profile, expected):
+    """After each commit and each send while several attempts of an order live."""
+    seen: list[Process] = []
+
+    async def body(world: World, crash_after: int) -> None:
+        seen.append(await _three_orders(world, crash_after, RAISING))
+        told = {event.type for event in world.events}
+        assert crash_after or expected <= told
+
+    live(body, 0, profile=profile)
+    for crash_after in range(1, len(seen[0].points) + 1):
         live(body, crash_after, profile=profile)
         assert seen[-1].crashed.is_set(), f"point {crash_after} was not reached"
 

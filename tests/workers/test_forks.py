@@ -67,17 +67,18 @@ async def test_final_fill_outlives_every_fork(world: World):
 
 
 @in_world()
-async def test_fork_after_the_expiry_sends_nothing_again(world: World):
+async def test_fork_after_the_expiry_sends_no_swap_again(world: World):
     world.process()
     await world.clock.sleep(3)
     order_id = await world.submit(expires_at_ms=T0_MS + 3_900)
     await world.reaches(order_id, E.CONFIRMED)
     await world.clock.sleep(0.6)
+    (swap,) = await world.attempts(order_id)
     sends = len(world.sends)
     world.paper.bank.drop_unrooted()
     (order,) = await world.ends(order_id)
     assert OrderStatus.EXPIRED is order.status
-    assert sends == len(world.sends)
+    assert swap.signature not in {sent.signature for sent in world.sends[sends:]}
     assert "expiry_reached" in await world.history(order_id)
 
 

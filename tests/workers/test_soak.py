@@ -41,6 +41,7 @@ def settings_of(dice: random.Random, window: int) -> WorkerSettings:
     landing = LandingPolicy(
         max_blockhash_window=window + dice.choice((0, 0, 5)),
         tell_unknown_after_ms=dice.choice((5_000, 120_000)),
+        bump_after_ms=dice.choice((None, 300, 1_500, 4_000)),
     )
     retry = RetryPolicy(max_rounds=dice.choice((1, 3, 6)), base_ms=dice.choice((1, 1_000)))
     execution = ExecutorSettings(retry, landing, latch=dice.random() < 0.8)

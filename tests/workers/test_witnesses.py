@@ -313,7 +313,8 @@ async def test_liar_keeps_no_lost_attempt_from_being_proven_and_replaced(
     attempts = await world.attempts(order_id)
     assert 2 <= len(attempts)
     states = {attempt.state for attempt in attempts[:-1]}
-    assert {AttemptState.DEAD} == states
+    # Under a latch the next is signed before the proof, and may win before it.
+    assert states <= ({AttemptState.DEAD, AttemptState.EXCLUDED} if latch else {AttemptState.DEAD})
 
 
 @pytest.mark.parametrize("kinds", EVERY_LIAR)
@@ -341,8 +342,8 @@ async def test_liar_makes_no_cancel_end_wrongly(world: World, kinds: list[type[W
     assert OrderStatus.CANCELLED is order.status
     assert "agreed" == (await world.data(order_id, E.CANCELLED))["proof"]
     height = world.info("finalized").block_height
-    (attempt,) = await world.attempts(order_id)
-    assert height > attempt.last_valid_block_height
+    swap, *cancels = await world.attempts(order_id)
+    assert all(height > attempt.last_valid_block_height for attempt in (swap, *cancels))
 
 
 @in_world()
@@ -460,7 +461,11 @@ async def test_single_provider_is_trusted_and_its_word_is_marked(world: World):
 
 @in_world()
 async def test_answers_are_given_to_the_store_with_the_change_that_settles(world: World):
-    process = Witnessed(world, [Witness] * 3)
+    # One attempt in each round: none that is signed before the last is proven dead.
+    retry = msgspec.structs.replace(EXECUTION.retry, max_attempts_per_round=1)
+    execution = msgspec.structs.replace(EXECUTION, retry=retry)
+    settings = msgspec.structs.replace(SETTINGS, execution=execution)
+    process = Witnessed(world, [Witness] * 3, settings)
     kept: list[Any] = []
 
     def keep(change: Any) -> str:

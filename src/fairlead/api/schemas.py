@@ -142,7 +142,9 @@ class AttemptView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     priority_fee_lamports: int
     created_at: Time
     latch: str | None = None
-    # live, succeeded, errored or dead; on GET of one order.
+    # cancel, when it takes the latch without a swap.
+    kind: str | None = None
+    # live, succeeded, errored, dead or excluded; on GET of one order.
     state: str | None = None
 
 

@@ -49,6 +49,33 @@ def adopted(
     )
 
 
+def adopted_cancel(
+    order: Order, attempt: Attempt, settled: tuple[AttemptSettled, ...], now_ms: int
+) -> Change:
+    """The same of an attempt that took the latch without a swap: that the order's end was asked
+    for is known by it alone."""
+    told = encode(EventData(attempt=narration.attempt_data(attempt), reason=FOUND))
+    expires_at = order.terms.expires_at_ms
+    is_over = expires_at is not None and expires_at <= now_ms
+    type = E.EXPIRY_REACHED if is_over and not order.cancel_requested else E.CANCEL_REQUESTED
+    if order.status is OrderStatus.CANCELLING:
+        type = E.CANCEL_SENT
+    event = lifecycle.event(order.status, type, told)
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        event.status,
+        now_ms,
+        (event,),
+        new_attempt=attempt,
+        settled=settled,
+        latch_generation=attempt.latch_generation,
+        cancel_requested=type is E.CANCEL_REQUESTED,
+    )
+
+
 def _events(order: Order, attempt: Attempt) -> tuple[NewEvent, ...]:
     if order.status is OrderStatus.CANCELLING:
         return ()

@@ -6,7 +6,7 @@ from fairlead.errors import CannotCancel
 from fairlead.orders import lifecycle
 from fairlead.orders.model import Attempt, AttemptState, Change, EventType, Order, OrderStatus
 
-_MAY_LAND = (AttemptState.LIVE, AttemptState.SUCCEEDED)
+_CANNOT_LAND = (AttemptState.DEAD, AttemptState.ERRORED)
 
 
 def cancel(order: Order, attempts: Sequence[Attempt], now_ms: int) -> Change | None:
@@ -20,7 +20,7 @@ def cancel(order: Order, attempts: Sequence[Attempt], now_ms: int) -> Change | N
     if order.status is OrderStatus.CONFIRMED or order.status in lifecycle.ENDED:
         raise CannotCancel(order.order_id, order.status.value)
     in_flight = order.status is OrderStatus.SUBMITTED or any(
-        attempt.state in _MAY_LAND for attempt in attempts
+        attempt.state not in _CANNOT_LAND for attempt in attempts
     )
     type = EventType.CANCEL_REQUESTED if in_flight else EventType.CANCELLED
     event = lifecycle.event(order.status, type)

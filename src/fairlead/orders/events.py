@@ -104,6 +104,8 @@ class AttemptData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     last_valid_block_height: int
     priority_fee_lamports: int
     latch: str | None = None
+    # cancel; left out for a swap.
+    kind: str | None = None
 
 
 class EventData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -6,15 +6,18 @@ after a
 crash another worker comes to the same action from the same row and attempts.
 """
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 import msgspec
 
 from fairlead.orders import lifecycle, narration, resting
+from fairlead.orders.budget import live_of
 from fairlead.orders.events import iso
 from fairlead.orders.failures import FAILURE_CODES
 from fairlead.orders.model import (
     Attempt,
+    AttemptKind,
     AttemptSettled,
     AttemptState,
     Change,
@@ -24,7 +27,9 @@ from fairlead.orders.model import (
 )
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy
+from fairlead.ports import SignatureStatus
 from fairlead.routing import Candidate, Route
+from fairlead.solana.landing import Purpose
 
 MAX_LATCH_GENERATIONS = 5
 """Latches a stranger may take from one order before it fails (rule 11)."""
@@ -50,23 +55,27 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 
 class FindRoute(msgspec.Struct, frozen=True, gc=False):
-    """Quote, build, sign and store an attempt. `replaces`: the dead attempt of this round it
-    follows."""
+    """Quote, build, sign and store an attempt: the first of its round, or one that follows what is
+    proven dead."""
 
-    replaces: Attempt | None = None
+    purpose: Purpose = Purpose.FIRST
 
 
 class Land(msgspec.Struct, frozen=True, gc=False):
-    """Bring the live attempt to its end. `sending` is off once cancel or expiry was asked."""
+    """Bring the live attempts to their end. `sending` is off once cancel or expiry was asked."""
+
+    sending: bool
+
+
+class Explain(msgspec.Struct, frozen=True, gc=False):
+    """Nothing can land any more and this attempt failed on chain: its logs say how the round
+    ended."""
 
     attempt: Attempt
-    sending: bool
 
 
 class AwaitFinality(msgspec.Struct, frozen=True, gc=False):
     """Confirmed: only finality is missing."""
-
-    attempt: Attempt
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
@@ -79,7 +88,7 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     """The order has ended or is nobody's to work on."""
 
 
-Action = FindRoute | Land | AwaitFinality | Commit | Done
+Action = FindRoute | Land | Explain | AwaitFinality | Commit | Done
 
 
 def next_action(
@@ -89,35 +98,47 @@ def next_action(
     status = order.status
     if status in lifecycle.ENDED or order.finalized_at_ms is not None:
         return Done()
-    live = next((a for a in attempts if a.state is AttemptState.LIVE), None)
     if status is OrderStatus.CONFIRMED:
-        assert live is not None, "confirmed without a live attempt"
-        return AwaitFinality(live)
+        assert winner_of(order, attempts).state is AttemptState.LIVE
+        return AwaitFinality()
     expires_at = order.terms.expires_at_ms
     expired = expires_at is not None and expires_at <= now_ms
-    if live is not None:
+    if live_of(attempts):
         if expired and status is OrderStatus.SUBMITTED:
             return Commit(_expiry_reached(order, now_ms))
-        return Land(live, sending=status is not OrderStatus.CANCELLING)
+        return Land(sending=status is not OrderStatus.CANCELLING)
     if status is OrderStatus.CANCELLING:
         return Commit(ended(order, E.CANCELLED if order.cancel_requested else E.EXPIRED, now_ms))
     if status is OrderStatus.SUBMITTED:
-        return _after_death(order, attempts, now_ms, policy, expired)
+        return _after_all_ended(order, attempts, now_ms, policy, expired)
     if expired:
         return Commit(ended(order, E.EXPIRED, now_ms))
     return FindRoute()
 
 
-def _after_death(
+def winner_of(order: Order, attempts: tuple[Attempt, ...]) -> Attempt:
+    """The attempt that a confirmed order was filled by: not always the last."""
+    for attempt in attempts:
+        if attempt.signature == order.signature:
+            return attempt
+    raise AssertionError(f"{order.order_id} is confirmed without an attempt")
+
+
+def _after_all_ended(
     order: Order, attempts: tuple[Attempt, ...], now_ms: int, policy: RetryPolicy, expired: bool
 ) -> Action:
-    this_round = [a for a in attempts if a.round == order.round]
-    if expired or len(this_round) >= policy.max_attempts_per_round:
+    """Nothing of an order can land any more, and its round was not ended in the commit that stored
+    the last proof."""
+    swaps = [a for a in attempts if a.round == order.round and a.kind is AttemptKind.SWAP]
+    failed = [a for a in swaps if a.state is AttemptState.ERRORED]
+    if failed:
+        return Explain(failed[-1])
+    if expired or len(swaps) >= policy.max_attempts_per_round:
         why = Failure(
             "expired_blockhash", "no attempt of this round landed before its blockhash died"
         )
         return Commit(round_failed(order, why, now_ms, policy))
-    return FindRoute(replaces=attempts[-1])
+    return FindRoute(Purpose.REPLACE)
 
 
 # --- changes
@@ -132,7 +153,7 @@ def minimum_for(order: Order, quoted_atoms: int) -> int:
 
 
 def submitted(
-    order: Order, route: Route, attempt: Attempt, now_ms: int, replaces: Attempt | None
+    order: Order, route: Route, attempt: Attempt, now_ms: int, purpose: Purpose
 ) -> Change:
     """The attempt with its status, in one commit before its first byte leaves (rule 3).
 
@@ -141,14 +162,15 @@ def submitted(
     """
     floor = resting.floor_of(order)
     events: tuple[NewEvent, ...]
-    if replaces is None:
+    if purpose is Purpose.FIRST:
         told = narration.routed(order, route, attempt.minimum_out_atoms)
         chosen = lifecycle.event(order.status, E.ROUTED, told)
         sent = lifecycle.event(chosen.status, E.SUBMITTED, narration.submitted(order, attempt))
         events = (chosen, sent)
     else:
-        told = narration.attempt_replaced(order, route, attempt)
-        events = (lifecycle.event(order.status, E.ATTEMPT_REPLACED, told),)
+        type = E.FEE_RAISED if purpose is Purpose.RAISE else E.ATTEMPT_REPLACED
+        told = narration.another_attempt(order, route, attempt, purpose)
+        events = (lifecycle.event(order.status, type, told),)
     return _change(
         order,
         now_ms,
@@ -160,14 +182,34 @@ def submitted(
     )
 
 
+def cancel_sent(order: Order, attempt: Attempt, now_ms: int) -> Change:
+    """The attempt that takes the latch without a swap (rule 21), stored before it is sent.
+
+    With an event, as every attempt: it moves the fence, so that nobody who has not seen this one
+    proves the others dead.
+    """
+    told = narration.cancel_sent(attempt)
+    event = lifecycle.event(order.status, E.CANCEL_SENT, told)
+    return _change(order, now_ms, (event,), new_attempt=attempt)
+
+
 def confirmed(
     order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, now_ms: int
 ) -> Change:
-    """Seen at `confirmed`: provisional (rule 19), with the provisional fill (rule 20)."""
+    """Seen at `confirmed`: provisional (rule 19), with the provisional fill (rule 20). The row
+    names the attempt that was seen, which need not be the last."""
     told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=True)
     event = lifecycle.event(order.status, E.CONFIRMED, told)
     seen = AttemptSettled(attempt.signature, AttemptState.LIVE, slot)
-    return _change(order, now_ms, (event,), settled=(seen,), amount_out_atoms=out_atoms)
+    return _change(
+        order,
+        now_ms,
+        (event,),
+        settled=(seen,),
+        amount_out_atoms=out_atoms,
+        signature=attempt.signature,
+        dex=narration.dex_of(attempt),
+    )
 
 
 def finalized(
@@ -178,8 +220,10 @@ def finalized(
     slot: int,
     now_ms: int,
     evidence: bytes | None = None,
+    losers: tuple[AttemptSettled, ...] = (),
 ) -> Change:
-    """The chain cannot take it back: the fill is booked, the reservation given back."""
+    """The chain cannot take it back: the fill is booked, the reservation given back. `losers`: the
+    other attempts under its latch, as `lost_to` tells them."""
     told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=False)
     event = lifecycle.event(order.status, E.FINALIZED, told)
     won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot, evidence=evidence)
@@ -187,7 +231,7 @@ def finalized(
         order,
         now_ms,
         (event,),
-        settled=(won,),
+        settled=(won, *losers),
         amount_out_atoms=out_atoms,
         finalized_at_ms=now_ms,
         release=True,
@@ -195,22 +239,69 @@ def finalized(
     )
 
 
-def dropped(order: Order, now_ms: int) -> Change:
+def lost_to(
+    winner: Attempt,
+    attempts: tuple[Attempt, ...],
+    statuses: Mapping[str, SignatureStatus | None],
+) -> tuple[AttemptSettled, ...]:
+    """What becomes of the other live attempts once the winner holds the latch at `finalized`: none
+    can succeed. They may land as failures yet, and pay; of one that is seen to have, its error is
+    told."""
+    lost = []
+    for other in live_of(attempts):
+        if other.signature == winner.signature:
+            continue
+        assert other.latch_address is not None
+        assert other.latch_address == winner.latch_address, "what lives shares one latch (rule 4)"
+        status = statuses.get(other.signature)
+        slot, error = None, None
+        if status is not None and status.commitment == "finalized":
+            slot, error = status.slot, status.error
+        lost.append(AttemptSettled(other.signature, AttemptState.EXCLUDED, slot, error))
+    return tuple(lost)
+
+
+def dropped(order: Order, now_ms: int, attempts: tuple[Attempt, ...] = ()) -> Change:
     """A fork took the confirmed transaction away: land the same bytes again (rule 19)."""
     why = narration.because("a fork dropped the transaction; the same bytes are sent again")
+    cancels = any(a.kind is AttemptKind.CANCEL for a in live_of(attempts))
     if order.cancel_requested:
         event = lifecycle.event(order.status, E.CANCEL_REQUESTED, why)
+    elif cancels:
+        # Its time had run out before, and the attempt that says so may win now.
+        event = lifecycle.event(order.status, E.EXPIRY_REACHED, why)
     else:
         event = lifecycle.event(order.status, E.DROPPED, why)
     return _change(order, now_ms, (event,), clear_fill=True)
 
 
-def attempt_died(
-    order: Order, attempt: Attempt, now_ms: int, evidence: bytes | None = None
+def settled(order: Order, known: tuple[AttemptSettled, ...], now_ms: int) -> Change:
+    """Attempts that failed for good, or are proven dead. No event of their own: what follows tells
+    it, and while others live the order goes on with those."""
+    return _change(order, now_ms, (), settled=known)
+
+
+def cancel_won(
+    order: Order,
+    attempt: Attempt,
+    won: AttemptSettled,
+    attempts: tuple[Attempt, ...],
+    statuses: Mapping[str, SignatureStatus | None],
+    now_ms: int,
 ) -> Change:
-    """Proven never to land. No event of its own: what follows tells it."""
-    dead = AttemptSettled(attempt.signature, AttemptState.DEAD, evidence=evidence)
-    return _change(order, now_ms, (), settled=(dead,))
+    """Our own cancel holds the latch at `finalized`: the order ends without a swap (rule 21)."""
+    assert attempt.kind is AttemptKind.CANCEL, "a swap that won is no cancel"
+    assert won.state is AttemptState.SUCCEEDED
+    end = E.CANCELLED if order.cancel_requested else E.EXPIRED
+    told = narration.because("the attempt without a swap took the latch: no swap can succeed")
+    return _change(
+        order,
+        now_ms,
+        (lifecycle.event(order.status, end, told),),
+        settled=(won, *lost_to(attempt, attempts, statuses)),
+        release=True,
+        end=True,
+    )
 
 
 def round_failed(

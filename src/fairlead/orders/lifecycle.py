@@ -1,9 +1,8 @@
 """The order lifecycle: one table of (status, event) -> status. A pair not in the table is a bug
 and raises.
 
-The table is the status table of the API contract (docs/lifecycle.md shows it). Nothing else in
-fairlead
-decides a status.
+The table is the status table of the API contract (docs/how-an-order-lives.md shows it). Nothing
+else in fairlead decides a status.
 """
 
 from fairlead.orders.model import EventType as E
@@ -22,6 +21,7 @@ TRANSITIONS: dict[tuple[S | None, E], S] = {
     (S.ROUTING, E.ROUTED): S.BUILDING,
     (S.BUILDING, E.SUBMITTED): S.SUBMITTED,
     (S.SUBMITTED, E.ATTEMPT_REPLACED): S.SUBMITTED,
+    (S.SUBMITTED, E.FEE_RAISED): S.SUBMITTED,
     (S.SUBMITTED, E.CONFIRMED): S.CONFIRMED,
     (S.CONFIRMED, E.FINALIZED): S.CONFIRMED,
     # A fork may drop what was only confirmed.
@@ -31,6 +31,7 @@ TRANSITIONS: dict[tuple[S | None, E], S] = {
     (S.CONFIRMED, E.EXPIRY_REACHED): S.CANCELLING,
     # The swap may win the race against its own cancel.
     (S.CANCELLING, E.CONFIRMED): S.CONFIRMED,
+    (S.CANCELLING, E.CANCEL_SENT): S.CANCELLING,
     (S.CANCELLING, E.CANCELLED): S.CANCELLED,
     (S.CANCELLING, E.EXPIRED): S.EXPIRED,
     **{(s, E.ROUND_FAILED): S.ROUTING for s in _IN_FLIGHT},

@@ -34,6 +34,7 @@ class EventType(StrEnum):
     ROUTED = "routed"
     SUBMITTED = "submitted"
     ATTEMPT_REPLACED = "attempt_replaced"  # the blockhash died unseen: same terms, new blockhash
+    FEE_RAISED = "fee_raised"  # not seen yet: the same once more, for a higher fee
     CONFIRMED = "confirmed"
     FINALIZED = "finalized"
     DROPPED = "dropped"  # a fork took the confirmed transaction away
@@ -43,6 +44,7 @@ class EventType(StrEnum):
     FAILED = "failed"
     CANCEL_REQUESTED = "cancel_requested"
     EXPIRY_REACHED = "expiry_reached"
+    CANCEL_SENT = "cancel_sent"  # an attempt that takes the latch without a swap
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     STILL_PROVING = "still_proving"  # the chain does not answer: unknown stays unknown
@@ -252,6 +254,14 @@ class AttemptState(StrEnum):
     SUCCEEDED = "succeeded"  # finalized without an error
     ERRORED = "errored"  # finalized with an error
     DEAD = "dead"  # proven never to land
+    # Another took the latch at finalized: it can never succeed. It may still land as a failure,
+    # and pay its fee.
+    EXCLUDED = "excluded"
+
+
+class AttemptKind(StrEnum):
+    SWAP = "swap"
+    CANCEL = "cancel"  # takes the latch, and does nothing else (EXACTLY-ONCE 21)
 
 
 class Leg(msgspec.Struct, frozen=True, gc=False):
@@ -298,6 +308,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     error: str | None = None
     # The answers that settled it (`solana.proof.Proof`), as JSON.
     evidence: bytes | None = None
+
+    @property
+    def kind(self) -> AttemptKind:
+        """What it is by what it contains: a stored word could say otherwise than the bytes do."""
+        return AttemptKind.SWAP if self.legs else AttemptKind.CANCEL
 
 
 class AttemptSettled(msgspec.Struct, frozen=True, gc=False):

@@ -11,9 +11,10 @@ from fairlead.orders.events import (
     number_from_atoms,
     percent_from_bps,
 )
-from fairlead.orders.model import Attempt, NumberForm, Order, OrderTerms
+from fairlead.orders.model import Attempt, AttemptKind, NumberForm, Order, OrderTerms
 from fairlead.routing import Candidate, Route
 from fairlead.solana.fees import priority_fee_lamports
+from fairlead.solana.landing import Purpose
 
 
 def minimum_out_atoms(quoted_atoms: int, slippage_bps: int) -> int:
@@ -87,8 +88,15 @@ def submitted(order: Order, attempt: Attempt) -> bytes:
     )
 
 
-def attempt_replaced(order: Order, route: Route, attempt: Attempt) -> bytes:
-    """The earlier attempt is proven dead; the same limit under a new blockhash."""
+_WHY_ANOTHER = {
+    Purpose.REPLACE: "the blockhash of the last attempt expired without it; proven dead",
+    Purpose.RENEW: "the blockhash of the last attempt expired without it; the latch excludes both",
+    Purpose.RAISE: "not seen on chain yet; a higher fee under the same latch",
+}
+
+
+def another_attempt(order: Order, route: Route, attempt: Attempt, purpose: Purpose) -> bytes:
+    """The same limit once more: under a new blockhash, or for a higher fee."""
     quotes = quotes_data(route.candidates, order.terms, order.terms.number_form)
     return encode(
         EventData(
@@ -101,9 +109,15 @@ def attempt_replaced(order: Order, route: Route, attempt: Attempt) -> bytes:
             tx_hash=attempt.signature,
             attempt=attempt_data(attempt),
             retry_count=attempt.round - 1,
-            reason="the blockhash of the last attempt expired without it; proven dead",
+            reason=_WHY_ANOTHER[purpose],
         )
     )
+
+
+def cancel_sent(attempt: Attempt) -> bytes:
+    """The attempt that takes the latch. The order's own signature stays that of its swap."""
+    why = "takes the latch without a swap; the chain says which wins"
+    return encode(EventData(attempt=attempt_data(attempt), reason=why))
 
 
 def attempt_data(attempt: Attempt) -> AttemptData:
@@ -117,7 +131,13 @@ def attempt_data(attempt: Attempt) -> AttemptData:
             attempt.compute_unit_limit, attempt.compute_unit_price_micro_lamports
         ),
         latch=attempt.latch_address,
+        kind=None if attempt.kind is AttemptKind.SWAP else attempt.kind.value,
     )
+
+
+def dex_of(attempt: Attempt) -> str:
+    """The short name of the venue that an attempt swaps on."""
+    return attempt.legs[0].venue.partition("_")[0]
 
 
 def filled(
@@ -134,7 +154,7 @@ def filled(
         )
         for leg in attempt.legs
     )
-    dex = attempt.legs[0].venue.partition("_")[0]
+    dex = dex_of(attempt)
     return encode(
         EventData(
             selected_dex=dex,

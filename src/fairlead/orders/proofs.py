@@ -30,6 +30,9 @@ def kind_of(attempts: Iterable[Attempt]) -> str | None:
     """The weakest proof among the settled attempts; None where there is none, or it is unknown."""
     kinds = set()
     for attempt in attempts:
+        if attempt.state is AttemptState.EXCLUDED:
+            # By what proves that another one won.
+            continue
         if attempt.state is AttemptState.LIVE or attempt.evidence is None:
             return None
         kinds.add(_decode(attempt.evidence).proof)

@@ -2,21 +2,16 @@
 Pure.
 """
 
-from collections.abc import Sequence
-
 from fairlead.orders import lifecycle, narration
 from fairlead.orders.model import (
     NEVER_MS,
-    Attempt,
     AttemptSettled,
-    AttemptState,
     Change,
     Order,
     OrderStatus,
 )
 from fairlead.orders.model import EventType as E
 from fairlead.routing import Candidate, Route
-from fairlead.solana.fees import base_fee_lamports
 
 
 def floor_of(order: Order) -> int | None:
@@ -43,17 +38,6 @@ def reaching(route: Route, floor_atoms: int | None) -> Route | None:
         reason = f"{candidate.pool.venue.value} reaches the minimum; what nets more does not"
         return Route(candidate.pool, quote, (candidate, *others), reason)
     return None
-
-
-def cap_is_spent(order: Order, attempts: Sequence[Attempt]) -> bool:
-    """Whether a further attempt could exceed the fee cap: failures that landed have paid.
-
-    Rounds bound what one firing spends; only firing again and again needs this.
-    """
-    if not order.earlier_rounds:
-        return False
-    paid = sum(a.fee_lamports for a in attempts if a.state is not AttemptState.DEAD)
-    return paid + base_fee_lamports(signatures=1) > order.terms.fee_cap_lamports
 
 
 def fired(order_id: str, sequence: int, now_ms: int) -> Change:

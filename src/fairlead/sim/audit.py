@@ -159,9 +159,10 @@ class Auditor:
         if change.latch_generation is not None:
             known.latch_generation = change.latch_generation
         if any(event.type is EventType.CONFIRMED for event in change.events):
-            last = list(known.attempts.values())[-1]
-            if bytes(Signature.from_string(last.signature)) not in self._cluster.succeeded:
-                self.fail("confirmed is what was seen (rule 19)", last.signature, order_id)
+            seen = str(change.signature)
+            is_there = bytes(Signature.from_string(seen)) in self._cluster.succeeded
+            if not is_there or not known.attempts[seen].legs:
+                self.fail("confirmed is what was seen (rule 19)", seen, order_id)
         known.round = change.round or known.round
         known.earlier_rounds = change.earlier_rounds or known.earlier_rounds
         is_last = (
@@ -186,8 +187,19 @@ class Auditor:
             self.fail("final is what is final (rule 19)", f"booked while {where}", order_id)
         elif settled.state is AttemptState.ERRORED and where != "final error":
             self.fail("a failure counts once final (rule 16)", f"failed while {where}", order_id)
+        elif settled.state is AttemptState.EXCLUDED and self._winner_beside(known, attempt) is None:
+            self.fail("excluded by what is final (rule 9)", f"excluded while {where}", order_id)
         elif settled.state is AttemptState.DEAD and where not in ("final error", "impossible"):
             self.fail("dead only with proof (rules 13-16)", f"dead while {where}", order_id)
+
+    def _winner_beside(self, known: Known, attempt: Attempt) -> Attempt | None:
+        """The attempt that holds the latch of this one for good."""
+        for other in known.attempts.values():
+            is_same = other.latch_address == attempt.latch_address is not None
+            is_other = other.signature != attempt.signature
+            if is_same and is_other and self._where(other) == "final success":
+                return other
+        return None
 
     def _attempted(self, known: Known, attempt: Attempt) -> None:
         order_id = known.order.order_id
@@ -222,6 +234,10 @@ class Auditor:
         """What the bytes ask for is what was agreed (rule 6)."""
         order = known.order
         swap = swap_in(attempt.raw)
+        if not attempt.legs:
+            if swap is not None or attempt.latch_address is None:
+                self.fail("a cancel takes the latch alone (rule 21)", f"{swap}", order.order_id)
+            return
         if swap is None or swap.amount_in_atoms != order.terms.amount_in_atoms:
             self.fail("the amount is the order's", f"{swap}", order.order_id)
             return
@@ -238,10 +254,14 @@ class Auditor:
         known.is_over = True
         self.open.pop(order_id, None)
         succeeded = [a for a in known.attempts.values() if self._where(a) == "final success"]
+        if status in lifecycle.ENDED and any(each.legs for each in succeeded):
+            self.fail("the end is proven", f"{status} with a final swap", order_id)
         if status in lifecycle.ENDED:
             for attempt in known.attempts.values():
                 where = self._where(attempt)
-                if where not in ("final error", "impossible"):
+                is_cancel = not attempt.legs and where == "final success"
+                is_out = is_cancel or self._winner_beside(known, attempt) is not None
+                if where not in ("final error", "impossible") and not is_out:
                     text = f"{status} while attempt {attempt.number} is {where}"
                     self.fail("the end is proven", text, order_id)
         elif len(succeeded) != 1:

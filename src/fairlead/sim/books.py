@@ -14,6 +14,7 @@ from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, NATIVE_MINT, TOKEN
 from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
 from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
+from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.lifecycle import IllegalTransition
 from fairlead.orders.model import EventType, OrderStatus
 from fairlead.sim.audit import Auditor, Known
@@ -66,7 +67,8 @@ class Books:
                 self._fail("the ledger has nothing that no order knows", text)
                 continue
             self._fees[order_id] += record.fee_lamports
-            if record.err is None:
+            attempt = self._auditor.orders[order_id].attempts[text]
+            if record.err is None and attempt.legs:
                 self._won[order_id].append(record)
 
     def _check_order(
@@ -127,7 +129,8 @@ class Books:
 
     def _check_fees(self) -> None:
         for order_id, lamports in self._fees.items():
-            cap = self._auditor.orders[order_id].order.terms.fee_cap_lamports
+            terms = self._auditor.orders[order_id].order.terms
+            cap = terms.fee_cap_lamports + CANCEL_ALLOWANCE_LAMPORTS
             if lamports > cap:
                 self._fail("the fee cap holds", f"{lamports} paid, {cap} allowed", order_id)
 

@@ -10,6 +10,7 @@ import msgspec
 from fairlead.errors import CannotCancel
 from fairlead.orders import execution, lifecycle, narration, resting
 from fairlead.orders.model import (
+    AttemptSettled,
     AttemptState,
     Change,
     Claimed,
@@ -88,7 +89,8 @@ def take_over_anew(planting: Planting) -> None:
         live = [a for a in claimed.attempts if a.state is AttemptState.LIVE]
         if live and claimed.order.status is OrderStatus.SUBMITTED:
             work = Work(claimed.order, claimed.attempts, place)
-            change = execution.attempt_died(work.order, live[-1], bench.now_ms())
+            dead = tuple([AttemptSettled(each.signature, AttemptState.DEAD) for each in live])
+            change = execution.settled(work.order, dead, bench.now_ms())
             await bench.commit(work, change)
             claimed = Claimed(work.order, work.attempts)
         return await real(bench, claimed, place)

@@ -10,7 +10,7 @@ from fairlead.orders.model import Attempt, AttemptState
 from fairlead.ports import Chain, SignatureStatus
 from fairlead.solana import evidence, program_errors, proof
 from fairlead.solana import landing as landing_steps
-from fairlead.solana.landing import Progress, Prove, Send, Step
+from fairlead.solana.landing import Errored, Flight
 from fairlead.solana.proof import DeathEvidence, Settled
 from fairlead.workers import landing, proving, settler
 from fairlead.workers.proving import Proven
@@ -55,25 +55,18 @@ def resign_on_lost_answer(planting: Planting) -> None:
 
 
 def _judge_sends(planting: Planting, verdict: Settled) -> None:
-    async def perform(
-        chain: Chain,
-        attempt: Attempt,
-        progress: Progress,
-        step: Step,
-        own: tuple[str, ...],
-        now_ms: int,
-        policy: Any,
-    ) -> Proven | None:
-        if not isinstance(step, Send):
-            proven: Proven | None = await real(chain, attempt, progress, step, own, now_ms, policy)
-            return proven
-        outcome = await chain.send(attempt.raw)
-        progress.last_sent_ms, progress.sends = now_ms, progress.sends + 1
-        progress.last_asked_ms = None
-        is_lost = not outcome.accepted and not outcome.already_processed
-        return _proven(attempt, verdict, ()) if is_lost else None
+    async def send(bench: Workbench, work: Work, attempt: Attempt, now_ms: int) -> bool:
+        outcome = await bench.parts.chain.send(attempt.raw)
+        progress = work.flight.of(attempt)
+        progress.first_sent_ms = progress.last_sent_ms = now_ms
+        work.flight.last_asked_ms = None
+        if outcome.accepted or outcome.already_processed:
+            return False
+        proven = _proven(attempt, verdict, ())
+        stored: bool = await landing._settle(bench, work, [(attempt, proven)])
+        return stored
 
-    real = planting.replace(landing, "_perform", perform)
+    planting.replace(landing, "_send", send)
 
 
 def status_before_height(planting: Planting) -> None:
@@ -148,22 +141,21 @@ def stored_height_alone(planting: Planting) -> None:
 def null_is_dead(planting: Planting) -> None:
     """Takes "unknown signature" after the block height for a proof."""
 
-    async def perform(chain: Any, attempt: Any, progress: Any, step: Any, *rest: Any) -> Any:
-        if isinstance(step, Prove):
-            return _proven(attempt, Settled(AttemptState.DEAD))
-        return await real(chain, attempt, progress, step, *rest)
+    async def prove(bench: Any, work: Any, expired: Any, now_ms: int) -> Any:
+        return [(each, _proven(each, Settled(AttemptState.DEAD))) for each in expired]
 
-    real = planting.replace(landing, "_perform", perform)
+    planting.replace(landing, "_prove", prove)
 
 
 def error_before_final(planting: Planting) -> None:
     """Takes a failure for good though a fork may still flip it."""
 
-    def next_step(attempt: Any, known: Progress, now_ms: int, policy: Any) -> Any:
-        status = known.status
-        if status is not None and status.error is not None:
-            return Settled(AttemptState.ERRORED, status.slot, status.error)
-        return real_step(attempt, known, now_ms, policy)
+    def next_step(attempts: Any, known: Flight, *rest: Any) -> Any:
+        for attempt in attempts:
+            status = known.of(attempt).status
+            if status is not None and status.error is not None:
+                return Errored(attempt)
+        return real_step(attempts, known, *rest)
 
     async def prove_failure(chain: Chain, attempt: Attempt) -> Proven | None:
         (status,) = await chain.signature_statuses((attempt.signature,))
@@ -188,21 +180,16 @@ def latch_taken_is_failed(planting: Planting) -> None:
 def latch_taken_is_executed(planting: Planting) -> None:
     """Takes "latch taken" for an earlier success of the order's own."""
 
-    async def settle(bench: Workbench, work: Work, attempt: Attempt, proven: Proven) -> Any:
-        error = proven.settled.error
-        if error is None or not program_errors.failure_of(error, ()).latch_taken:
-            return await real(bench, work, attempt, proven)
-        terms = work.order.terms
-        change = execution.confirmed(
-            work.order,
-            attempt,
-            terms.amount_in_atoms,
-            attempt.minimum_out_atoms,
-            0,
-            bench.now_ms(),
-        )
-        await bench.commit(work, change)
-        return True
+    async def settle(bench: Workbench, work: Work, proven: Any) -> Any:
+        for attempt, each in proven:
+            error = each.settled.error
+            if error is not None and program_errors.failure_of(error, ()).latch_taken:
+                in_atoms, least = work.order.terms.amount_in_atoms, attempt.minimum_out_atoms
+                now_ms = bench.now_ms()
+                change = execution.confirmed(work.order, attempt, in_atoms, least, 0, now_ms)
+                await bench.commit(work, change)
+                return True
+        return await real(bench, work, proven)
 
     real = planting.replace(landing, "_settle", settle)
 
@@ -211,7 +198,7 @@ def ignore_fork(planting: Planting) -> None:
     """Books the fill though a fork dropped it."""
 
     async def lost(self: Any, work: Work) -> None:
-        attempt, terms = work.attempts[-1], work.order.terms
+        attempt, terms = execution.winner_of(work.order, work.attempts), work.order.terms
         in_atoms, out_atoms = terms.amount_in_atoms, work.order.amount_out_atoms or 0
         said = _evidence(attempt, Settled(AttemptState.SUCCEEDED, attempt.slot))
         change = execution.finalized(

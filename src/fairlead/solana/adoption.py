@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.message import CompiledInstruction, Message
 from fairlead.orders.model import Attempt, Leg, Order, OrderTerms
-from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM
+from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM, SYSTEM_PROGRAM
 from fairlead.solana.landed import LandedTransaction
 from fairlead.solana.lost import message_of
 from fairlead.venues.venue import LoadedPool
@@ -49,6 +49,15 @@ def swap_in(
             if minimum is not None:
                 return Swapped((_leg(terms, pool),), minimum)
     return None
+
+
+def is_cancel(transaction: LandedTransaction) -> bool:
+    """Whether it takes an account and pays for being included, and does nothing else."""
+    message = message_of(transaction)
+    plain = {bytes(SYSTEM_PROGRAM), bytes(COMPUTE_BUDGET_PROGRAM)}
+    return message is not None and all(
+        message.keys[instruction.program_index] in plain for instruction in message.instructions
+    )
 
 
 def _names(message: Message, instruction: CompiledInstruction, pool: LoadedPool) -> bool:

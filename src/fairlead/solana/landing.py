@@ -1,16 +1,21 @@
-"""Landing one attempt: given what is known, the next step. The shell performs it and feeds the
-answer back.
+"""Landing an order's live attempts: given what is known of each, the next step. The shell performs
+it and feeds the answer back.
 
-Rules are those of docs/exactly-once.md. One attempt of an order is alive at a time; the next may
-be signed only
-when this one is proven dead or finalized with an error (rule 17 a, b).
+Rules are those of docs/exactly-once.md. Several attempts may live at once under one latch, which
+lets at most one of them succeed: one whose fee was too low is outbid (`Purpose.RAISE`), one whose
+blockhash died is followed at once (`Purpose.RENEW`), and a cancel takes the latch itself
+(`Purpose.CANCEL`). `May` says what the order's terms and the latch allow; without a latch nothing
+new is signed until proof or a final failure (rule 17 a, b).
 """
+
+from collections.abc import Sequence
+from enum import StrEnum
 
 import msgspec
 
-from fairlead.orders.model import Attempt, AttemptState
+from fairlead.orders.model import Attempt, AttemptKind
 from fairlead.ports import SignatureStatus
-from fairlead.solana.proof import Settled, death_height
+from fairlead.solana.proof import death_height
 
 
 class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
@@ -28,18 +33,36 @@ class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
     prove_ms: int = 2_000
     # Say "still proving" when nothing was learnt for so long (rule 18).
     tell_unknown_after_ms: int = 120_000
+    # Offer a higher fee when the newest attempt has not been seen for so long; None: never.
+    bump_after_ms: int | None = None
+
+
+class Purpose(StrEnum):
+    """Why an attempt is signed."""
+
+    FIRST = "first"  # of its round
+    REPLACE = "replace"  # the last one is proven dead
+    RENEW = "renew"  # the last one's blockhash died: at once, under the same latch
+    RAISE = "raise"  # the last one is not seen: a higher fee, under the same latch
+    CANCEL = "cancel"  # takes the latch instead of the swaps
+
+
+class May(msgspec.Struct, frozen=True, gc=False):
+    """What may be signed beside what lives."""
+
+    # Swaps are sent (again). Off once cancel or expiry was asked: only the outcome matters then.
+    send: bool = True
+    raise_fee: bool = False
+    renew: bool = False
+    cancel: bool = False
 
 
 class Progress(msgspec.Struct, gc=False):
     """What this process knows of one live attempt. Lost in a crash, and not missed."""
 
-    # Stop sending: cancel or expiry was asked, only the outcome matters now.
-    sending: bool = True
+    first_sent_ms: int | None = None
     last_sent_ms: int | None = None
     sends: int = 0
-    last_asked_ms: int | None = None
-    asks: int = 0
-    last_proof_ms: int | None = None
     # The last answer; None is no proof of anything (rule 16).
     status: SignatureStatus | None = None
     # Newest block height seen at `confirmed`: for liveness, proves nothing.
@@ -74,23 +97,70 @@ class Progress(msgspec.Struct, gc=False):
         if is_news:
             self.learnt_ms = now_ms
 
+    def has_expired(self, attempt: Attempt) -> bool:
+        """Whether no block can hold it any more, as far as `confirmed` says: liveness, no proof."""
+        return self.status is None and self.confirmed_height > attempt.last_valid_block_height
+
+
+class Flight(msgspec.Struct):
+    """What this process knows of an order's live attempts together."""
+
+    each: dict[str, Progress] = msgspec.field(default_factory=dict)
+    last_asked_ms: int | None = None
+    # When the last question was asked that all signatures had an answer to.
+    answered_ms: int | None = None
+    asks: int = 0
+    last_proof_ms: int | None = None
+    # The last try to sign another came to nothing: none before this time.
+    hold_until_ms: int = 0
+
+    def of(self, attempt: Attempt) -> Progress:
+        """The progress of this attempt, fresh for a new one."""
+        found = self.each.get(attempt.signature)
+        if found is None:
+            found = self.each[attempt.signature] = Progress()
+        return found
+
 
 class Send(msgspec.Struct, frozen=True):
     """Send the stored bytes (again)."""
 
+    attempt: Attempt
+
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask for the signature's status."""
+    """Ask for the statuses of all signatures, in one question."""
 
 
 class Prove(msgspec.Struct, frozen=True):
-    """Gather the evidence of rules 14 and 15 and judge it."""
+    """Gather the evidence of rules 14 and 15 and judge it: those that can be dead first, first."""
+
+    attempts: tuple[Attempt, ...]
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """Sign and store another attempt under the same latch (rule 17 c)."""
+
+    purpose: Purpose
 
 
 class Confirmed(msgspec.Struct, frozen=True):
     """It succeeded and is confirmed: read the fill, provisionally (rule 20)."""
 
+    attempt: Attempt
     slot: int
+
+
+class CancelWon(msgspec.Struct, frozen=True):
+    """Our own cancel seems to hold the latch at `finalized`: no swap could succeed (rule 21)."""
+
+    attempt: Attempt
+
+
+class Errored(msgspec.Struct, frozen=True):
+    """It seems to have landed and failed, for good (rule 16)."""
+
+    attempt: Attempt
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -101,29 +171,112 @@ class Wait(msgspec.Struct, frozen=True):
     proof_only: bool = False
 
 
-Step = Send | Ask | Prove | Confirmed | Settled | Wait
+Step = Send | Ask | Prove | Sign | Confirmed | CancelWon | Errored | Wait
 
 
-def next_step(attempt: Attempt, known: Progress, now_ms: int, policy: LandingPolicy) -> Step:
-    """What to do next for a live attempt."""
-    status = known.status
-    if status is not None:
-        if status.error is None and status.commitment in ("confirmed", "finalized"):
-            return Confirmed(status.slot)
-        if status.error is not None and status.commitment == "finalized":
-            # Rule 16: an error settles only when finalized, since a fork may flip it.
-            return Settled(AttemptState.ERRORED, status.slot, status.error)
-    if known.sending and status is None and _due(known.last_sent_ms, policy.resend_ms, now_ms):
-        return Send()
+def next_step(
+    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
+) -> Step:
+    """What to do next for an order with these live attempts, oldest first."""
+    assert attempts
+    seen = _seen(attempts, known)
+    if seen is not None:
+        return seen
+    sending = _to_send(attempts, known, now_ms, policy, may)
+    if sending is not None:
+        return Send(sending)
     if _due(known.last_asked_ms, policy.poll_ms, now_ms):
         return Ask()
-    expired = known.confirmed_height > attempt.last_valid_block_height
-    if expired and status is None and _due(known.last_proof_ms, policy.prove_ms, now_ms):
-        return Prove()
-    errored = status is not None and status.error is not None
+    purpose = _to_sign(attempts, known, now_ms, policy, may)
+    if purpose is not None:
+        return Sign(purpose)
+    expired = [a for a in attempts if known.of(a).has_expired(a)]
+    if expired and _due(known.last_proof_ms, policy.prove_ms, now_ms):
+        window = policy.max_blockhash_window
+        return Prove(tuple(sorted(expired, key=lambda a: death_height(a, window))))
     assert known.last_asked_ms is not None
     wait_ms = known.last_asked_ms + policy.poll_ms - now_ms
-    return Wait(max(wait_ms, 1), proof_only=expired or errored or not known.sending)
+    only_proof = not may.send or all(a in expired or _has_failed(a, known) for a in attempts)
+    return Wait(max(wait_ms, 1), proof_only=only_proof)
+
+
+def _seen(attempts: Sequence[Attempt], known: Flight) -> CancelWon | Confirmed | Errored | None:
+    """What the chain says that has to be stored. What is final comes before what is provisional."""
+    confirmed: Confirmed | None = None
+    errored: Errored | None = None
+    for attempt in attempts:
+        status = known.of(attempt).status
+        if status is None:
+            continue
+        final = status.commitment == "finalized"
+        if status.error is not None:
+            if final and errored is None:
+                # Rule 16: an error settles only when finalized, since a fork may flip it.
+                errored = Errored(attempt)
+        elif attempt.kind is AttemptKind.CANCEL:
+            if final:
+                return CancelWon(attempt)
+        elif final or status.commitment == "confirmed":
+            confirmed = Confirmed(attempt, status.slot)
+    return confirmed or errored
+
+
+def _to_send(
+    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
+) -> Attempt | None:
+    """The attempt whose bytes are to be sent (again), newest first; none once one has succeeded,
+    at whatever commitment: others could only fail, and pay for it."""
+    if any(_has_succeeded(a, known) for a in attempts):
+        return None
+    newest = attempts[-1]
+    for attempt in reversed(attempts):
+        if attempt.kind is AttemptKind.SWAP and not may.send:
+            continue
+        progress = known.of(attempt)
+        if progress.status is not None or (attempt is not newest and progress.has_expired(attempt)):
+            continue
+        if _due(progress.last_sent_ms, policy.resend_ms, now_ms):
+            return attempt
+    return None
+
+
+def _to_sign(
+    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
+) -> Purpose | None:
+    """Why another attempt is to be signed now. Only while nothing is seen of any, which takes an
+    answer: silence says nothing."""
+    answered_ms = known.answered_ms
+    if answered_ms is None or now_ms < known.hold_until_ms:
+        return None
+    if any(known.of(a).status is not None for a in attempts):
+        return None
+    kind = AttemptKind.SWAP if may.send else AttemptKind.CANCEL
+    bids = [a for a in attempts if a.kind is kind]
+    if not bids:
+        return Purpose.CANCEL if may.cancel else None
+    newest = bids[-1]
+    is_dead = all(known.of(a).has_expired(a) for a in bids)
+    sent_ms = known.of(newest).first_sent_ms
+    is_late = (
+        policy.bump_after_ms is not None
+        and sent_ms is not None
+        and answered_ms - sent_ms >= policy.bump_after_ms
+    )
+    if not may.send:
+        return Purpose.CANCEL if may.cancel and (is_dead or is_late) else None
+    if is_dead:
+        return Purpose.RENEW if may.renew else None
+    return Purpose.RAISE if is_late and may.raise_fee else None
+
+
+def _has_succeeded(attempt: Attempt, known: Flight) -> bool:
+    status = known.of(attempt).status
+    return status is not None and status.error is None
+
+
+def _has_failed(attempt: Attempt, known: Flight) -> bool:
+    status = known.of(attempt).status
+    return status is not None and status.error is not None
 
 
 def _due(last_ms: int | None, every_ms: int, now_ms: int) -> bool:

@@ -173,6 +173,10 @@ class SqliteFlush:
                 (order_id, *settled_row(settled)),
             )
             assert done.rowcount == 1, f"{order_id} has no attempt {settled.signature}"
+        if change.latch_generation is not None:
+            # Rule 4: none of the old generation may live on.
+            left = self._execute(self._queries["left_live"], (order_id, change.latch_generation))
+            assert not left.fetchall(), f"{order_id} opens a latch beside attempts of another"
         if change.new_attempt is not None:
             assert change.new_attempt.order_id == order_id
             self._execute(self._queries["insert_attempt"], attempt_row(change.new_attempt))

@@ -4,19 +4,26 @@ here."""
 import math
 
 import msgspec
+import structlog
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution, resting
+from fairlead.orders import budget, execution, resting
 from fairlead.orders.execution import Failure
 from fairlead.orders.failures import ABOUT_PRICE
-from fairlead.orders.model import Attempt, AttemptState, Leg, Order
-from fairlead.ports import Blockhash
+from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
+from fairlead.ports import Blockhash, Chain
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
 from fairlead.solana import program_errors
 from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE, WSOL_MINT
-from fairlead.solana.fees import base_fee_lamports, priority_fee_lamports
+from fairlead.solana.fees import (
+    affordable_price,
+    base_fee_lamports,
+    priority_fee_lamports,
+    raised_price,
+)
+from fairlead.solana.landing import Purpose
 from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
 from fairlead.solana.transaction import (
     MAX_COMPUTE_UNITS,
@@ -33,6 +40,8 @@ from fairlead.venues.venue import ErrorClass
 from fairlead.workers import latches
 from fairlead.workers.work import Work, Workbench
 
+log = structlog.get_logger("fairlead.attempting")
+
 UNITS_AROUND_A_SWAP = 60_000
 """Compute units of latch, account creation, wrap and unwrap together, with the classic token
 program."""
@@ -42,11 +51,12 @@ UNITS_MARGIN = (12, 10)
 it."""
 
 
-async def attempt(bench: Workbench, work: Work, replaces: Attempt | None) -> None:
-    """Make and store the next attempt of the order, or end the round with the reason."""
+async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
+    """Make and store the next attempt of an order of which nothing may land, or end the round with
+    the reason."""
     order = work.order
     try:
-        made = await _make(bench, order, work.attempts)
+        made = await _make(bench, order, work.attempts, purpose)
     except Unavailable:
         now_ms = bench.now_ms()
         await bench.commit(work, execution.outage(order, now_ms, bench.settings.retry))
@@ -58,13 +68,35 @@ async def attempt(bench: Workbench, work: Work, replaces: Attempt | None) -> Non
             await bench.commit(work, execution.round_failed(order, made, now_ms, retry))
         case LatchTaken():
             await latches.taken_before(bench, work)
+        case NotNow():
+            raise AssertionError(f"{purpose} waits for nothing")
         case Made():
-            change = execution.submitted(order, made.route, made.attempt, now_ms, replaces)
+            change = execution.submitted(order, made.route, made.attempt, now_ms, purpose)
             await bench.commit(work, change)
+
+
+async def attempt_beside(bench: Workbench, work: Work, purpose: Purpose) -> bool:
+    """Make and store another attempt beside those that live (rule 17 c); False, and nothing is
+    stored, where none can be had now. Whatever stands in its way ends no round: the others may
+    land."""
+    order = work.order
+    made = await _make(bench, order, work.attempts, purpose)
+    if not isinstance(made, Made):
+        reason = made.reason if isinstance(made, Failure) else type(made).__name__
+        log.info("no_other_attempt", order_id=order.order_id, purpose=purpose.value, why=reason)
+        return False
+    now_ms = bench.now_ms()
+    change = execution.submitted(order, made.route, made.attempt, now_ms, purpose)
+    await bench.commit(work, change)
+    return True
 
 
 class LatchTaken(msgspec.Struct, frozen=True):
     """The simulation met an existing latch while none of our attempts may have won."""
+
+
+class NotNow(msgspec.Struct, frozen=True):
+    """The fee cap leaves no higher price, or the endpoint knows no newer blockhash."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -75,15 +107,16 @@ class Made(msgspec.Struct, frozen=True):
 
 
 async def _make(
-    bench: Workbench, order: Order, earlier: tuple[Attempt, ...]
-) -> Made | Failure | LatchTaken:
+    bench: Workbench, order: Order, earlier: tuple[Attempt, ...], purpose: Purpose
+) -> Made | Failure | LatchTaken | NotNow:
     parts, terms, number = bench.parts, order.terms, len(earlier) + 1
-    if resting.cap_is_spent(order, earlier):
+    if budget.is_spent(order, earlier):
         return Failure("fee_cap_spent", "no fee is left for another attempt", terminal=True)
+    last = _last_swap(order, earlier)
     token_in, token_out = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
     snapshot = await parts.pools.snapshot(token_in, token_out)
     addresses = [pool.address for pool in snapshot.pools]
-    price = await _unit_price(bench, order, earlier, addresses)
+    price = await _wanted_price(bench, addresses, last, purpose)
     request = RouteRequest(
         token_in, token_out, terms.amount_in_atoms, terms.venues, terms.max_price_impact_bps
     )
@@ -99,7 +132,10 @@ async def _make(
             below_floor=True,
         )
     minimum = execution.minimum_for(order, route.quote.amount_out_atoms)
+    price = min(price, _affordable(order, earlier, route))
     blockhash = await parts.chain.latest_blockhash()
+    if last is not None and not _is_another(last, blockhash, price, purpose):
+        return NotNow()
     plan = await _plan(bench, order, route, minimum, price, blockhash, number)
     try:
         message = swap_message(plan)
@@ -109,27 +145,53 @@ async def _make(
     if simulation.error is not None:
         refusal = program_errors.failure_of(simulation.error, simulation.logs)
         return _refused(refusal, route, minimum == resting.floor_of(order))
-    # A mapped paper wallet is found by the address that it stands for, in whichever process.
-    parts.wallet.held_address(terms.wallet_address)
-    signature = parts.wallet.sign(terms.wallet, message)
-    made_at_ms = bench.now_ms()
-    attempt = _attempt(
-        order, route, plan, blockhash, minimum, number, message, signature, made_at_ms
-    )
+    legs = (_leg(order, route),)
+    attempt = signed_attempt(bench, order, plan, blockhash, message, number, minimum, legs)
     return Made(route, attempt)
 
 
-async def _unit_price(
-    bench: Workbench, order: Order, earlier: tuple[Attempt, ...], pools: list[Pubkey]
+def _last_swap(order: Order, earlier: tuple[Attempt, ...]) -> Attempt | None:
+    """The newest attempt of this round."""
+    swaps = [a for a in earlier if a.round == order.round and a.kind is AttemptKind.SWAP]
+    return swaps[-1] if swaps else None
+
+
+async def _wanted_price(
+    bench: Workbench, pools: list[Pubkey], last: Attempt | None, purpose: Purpose
 ) -> int:
-    """The price per compute unit: what others lately paid, within our cap and what is left of the
-    order's fee cap (attempts that failed on chain have paid)."""
+    """The price per compute unit: what others lately paid, within a round never less than the last
+    attempt offered, more to outbid it, and within our cap."""
     settings = bench.settings
-    paid_lamports = sum(a.fee_lamports for a in earlier if a.state is not AttemptState.DEAD)
-    paid = await bench.parts.chain.prioritization_fee(pools, settings.priority_fee_percentile)
-    room_lamports = max(order.terms.fee_cap_lamports - paid_lamports - base_fee_lamports(1), 0)
-    affordable = room_lamports * 1_000_000 // MAX_COMPUTE_UNITS
-    return min(paid, settings.max_compute_unit_price_micro_lamports, affordable)
+    cap = settings.max_compute_unit_price_micro_lamports
+    price = await bench.parts.chain.prioritization_fee(pools, settings.priority_fee_percentile)
+    if last is not None:
+        offered = last.compute_unit_price_micro_lamports
+        if purpose is Purpose.RAISE:
+            offered = raised_price(offered, settings.fee_raise_percent, cap)
+        price = max(price, offered)
+    return min(price, cap)
+
+
+def _affordable(order: Order, earlier: tuple[Attempt, ...], route: Route) -> int:
+    """The price that what is left of the order's fee cap pays for this route."""
+    room = budget.room_lamports(order, earlier, AttemptKind.SWAP)
+    return affordable_price(room, _compute_units(route))
+
+
+def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpose) -> bool:
+    """Whether the new attempt would be more than the last one once again."""
+    if purpose is Purpose.RAISE:
+        return price > last.compute_unit_price_micro_lamports
+    if purpose is Purpose.RENEW:
+        return blockhash.last_valid_block_height > last.last_valid_block_height
+    return True
+
+
+def _compute_units(route: Route) -> int:
+    """The limit to ask for."""
+    up, down = UNITS_MARGIN
+    units = math.ceil((route.quote.compute_units + UNITS_AROUND_A_SWAP) * up / down)
+    return min(units, MAX_COMPUTE_UNITS)
 
 
 async def _plan(
@@ -150,10 +212,7 @@ async def _plan(
         rent = await chain.rent_minimum(TOKEN_ACCOUNT_SIZE)
         sold = terms.amount_in_atoms if token_in.mint == WSOL_MINT else 0
         wrap = Wrap(wrap_address(wallet, seed), seed, rent + sold)
-    latch = None
-    if bench.settings.latch:
-        seed = latch_seed(order.secret, order.latch_generation)
-        latch = Latch(latch_address(wallet, seed), seed, await chain.rent_minimum(0))
+    latch = await latch_of(chain, order) if bench.settings.latch else None
     swap = pool.swap_exact_in(
         wallet,
         token_in.mint,
@@ -162,12 +221,10 @@ async def _plan(
         terms.amount_in_atoms,
         minimum,
     )
-    up, down = UNITS_MARGIN
-    units = math.ceil((route.quote.compute_units + UNITS_AROUND_A_SWAP) * up / down)
     return SwapPlan(
         wallet,
         blockhash.blockhash,
-        min(units, MAX_COMPUTE_UNITS),
+        _compute_units(route),
         price,
         latch,
         None if token_out.mint == WSOL_MINT else token_out,
@@ -186,20 +243,29 @@ def _sides(order: Order, route: Route) -> tuple[TokenMint, TokenMint]:
     return (first, second) if str(first.mint) == order.terms.token_in else (second, first)
 
 
-def _attempt(
+async def latch_of(chain: Chain, order: Order) -> Latch:
+    """The order's present latch, with the rent it takes."""
+    wallet = Pubkey.from_string(order.terms.wallet)
+    seed = latch_seed(order.secret, order.latch_generation)
+    return Latch(latch_address(wallet, seed), seed, await chain.rent_minimum(0))
+
+
+def signed_attempt(
+    bench: Workbench,
     order: Order,
-    route: Route,
     plan: SwapPlan,
     blockhash: Blockhash,
-    minimum: int,
-    number: int,
     message: bytes,
-    signature: bytes,
-    now_ms: int,
+    number: int,
+    minimum: int,
+    legs: tuple[Leg, ...],
 ) -> Attempt:
-    fee = base_fee_lamports(1) + priority_fee_lamports(
-        plan.compute_unit_limit, plan.compute_unit_price_micro_lamports
-    )
+    """The attempt of a message that passed simulation, signed."""
+    wallet = bench.parts.wallet
+    # A mapped paper wallet is found by the address that it stands for, in whichever process.
+    wallet.held_address(order.terms.wallet_address)
+    signature = wallet.sign(order.terms.wallet, message)
+    limit, price = plan.compute_unit_limit, plan.compute_unit_price_micro_lamports
     return Attempt(
         signature=str(Signature.from_bytes(signature)),
         order_id=order.order_id,
@@ -210,15 +276,15 @@ def _attempt(
         blockhash_slot=blockhash.slot,
         blockhash_height=blockhash.block_height,
         last_valid_block_height=blockhash.last_valid_block_height,
-        compute_unit_limit=plan.compute_unit_limit,
-        compute_unit_price_micro_lamports=plan.compute_unit_price_micro_lamports,
+        compute_unit_limit=limit,
+        compute_unit_price_micro_lamports=price,
         tip_lamports=0,
-        fee_lamports=fee,
+        fee_lamports=base_fee_lamports(1) + priority_fee_lamports(limit, price),
         latch_address=str(plan.latch.address) if plan.latch else None,
         latch_generation=order.latch_generation,
         minimum_out_atoms=minimum,
-        legs=(_leg(order, route),),
-        created_at_ms=now_ms,
+        legs=legs,
+        created_at_ms=bench.now_ms(),
     )
 
 

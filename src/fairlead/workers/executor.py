@@ -9,9 +9,9 @@ import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import execution
-from fairlead.orders.execution import AwaitFinality, Commit, Done, FindRoute, Land
+from fairlead.orders.execution import AwaitFinality, Commit, Done, Explain, FindRoute, Land
 from fairlead.orders.model import Claimed
-from fairlead.workers import attempting, holding, landing
+from fairlead.workers import attempting, holding, landing, rounds
 from fairlead.workers.places import Place
 from fairlead.workers.work import Work, Workbench
 
@@ -74,15 +74,19 @@ def _next(bench: Workbench, work: Work) -> execution.Action:
     return execution.next_action(work.order, work.attempts, bench.now_ms(), bench.settings.retry)
 
 
-async def _perform(bench: Workbench, work: Work, action: Commit | FindRoute | Land) -> None:
+async def _perform(
+    bench: Workbench, work: Work, action: Commit | FindRoute | Land | Explain
+) -> None:
     match action:
         case Commit(change):
             await bench.commit(work, change)
-        case FindRoute(replaces):
+        case FindRoute(purpose):
             await work.place.regain(bench.places)
-            await attempting.attempt(bench, work, replaces)
-        case Land(attempt, sending):
-            await landing.land(bench, work, attempt, sending)
+            await attempting.attempt(bench, work, purpose)
+        case Land(sending):
+            await landing.land(bench, work, sending)
+        case Explain(attempt):
+            await rounds.explain(bench, work, attempt)
 
 
 async def _recover(bench: Workbench, work: Work) -> bool:

@@ -3,7 +3,8 @@ the store did not know (EXACTLY-ONCE 23)."""
 
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting
-from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, OrderStatus
+from fairlead.orders.budget import live_of
+from fairlead.orders.model import Attempt, AttemptSettled, OrderStatus
 from fairlead.ports import LandedTransaction
 from fairlead.workers import latches
 from fairlead.workers.proving import prove, prove_failure
@@ -61,9 +62,9 @@ async def _add_failed(bench: Workbench, work: Work) -> None:
 
 
 async def _adopt(bench: Workbench, work: Work, lost: LandedTransaction) -> bool:
-    """Adopt it, once what the store takes for alive is proven to be over."""
+    """Adopt it, once the attempts that the store takes for alive are proven to be over."""
     settled: list[AttemptSettled] = []
-    for live in [each for each in work.attempts if each.state is AttemptState.LIVE]:
+    for live in live_of(work.attempts):
         over = await _end_of(bench, work, live)
         if over is None:
             return False

@@ -1,136 +1,198 @@
-"""Landing one attempt: performs the steps that `solana.landing` names, and feeds the answers
-back."""
+"""Landing an order's live attempts: performs the steps that `solana.landing` names, and feeds the
+answers back."""
+
+import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution, resting
-from fairlead.orders.execution import Failure
-from fairlead.orders.failures import ABOUT_PRICE
+from fairlead.orders import execution
+from fairlead.orders.budget import live_of, may_sign
 from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
-from fairlead.solana import program_errors
 from fairlead.solana.fill import FillMismatch, fill_of
 from fairlead.solana.landing import (
     Ask,
+    CancelWon,
     Confirmed,
+    Errored,
+    Flight,
     LandingPolicy,
-    Progress,
     Prove,
+    Purpose,
     Send,
+    Sign,
     Wait,
     next_step,
 )
-from fairlead.solana.proof import Settled
-from fairlead.venues.venue import ErrorClass
 from fairlead.workers import latches
+from fairlead.workers.attempting import attempt_beside
+from fairlead.workers.cancelling import cancel_beside, prove_cancel
 from fairlead.workers.proving import Proven, prove, prove_failure
+from fairlead.workers.rounds import MAX_LOG_ASKS, end_round
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.landing")
 
-MAX_LOG_ASKS = 50
-"""Times a finalized, failed transaction is asked for before it is judged without its logs: they may
-be gone for good from an endpoint of short history."""
+SIGN_AGAIN_MS = 2_000
+"""Wait after another attempt could not be made: the price moved, or the latch seems taken."""
 
 
-async def land(bench: Workbench, work: Work, attempt: Attempt, sending: bool) -> None:
-    """Bring a stored attempt to `confirmed` or to its proven end, and store which."""
-    policy = bench.settings.landing
-    progress = work.progress_for(attempt)
-    progress.sending = sending
-    if progress.learnt_ms is None:
-        progress.learnt_ms = bench.elapsed_ms()
+async def land(bench: Workbench, work: Work, sending: bool) -> None:
+    """Bring the live attempts nearer to `confirmed` or to their proven end, and store what came:
+    a fill, an end of one of them, or another attempt beside them."""
+    policy, flight = bench.settings.landing, work.flight
+    attempts = live_of(work.attempts)
+    for attempt in attempts:
+        progress = flight.of(attempt)
+        if progress.learnt_ms is None:
+            progress.learnt_ms = bench.elapsed_ms()
     while work.order.order_id not in bench.changed:
-        if _expired(work.order, bench.now_ms(), progress):
+        if sending and _expired(work.order, bench.now_ms()):
             # The core says what an expiry in flight means.
             return
         # Paced by time that passes: the wall clock may be set.
         elapsed_ms = bench.elapsed_ms()
         why = "the chain's answers prove nothing yet"
         try:
-            if await _step(bench, work, attempt, progress, elapsed_ms):
+            if await _step(bench, work, attempts, sending, elapsed_ms):
                 return
         except Unavailable as error:
             if error.part != "chain":
                 raise
             why = str(error)
             await bench.parts.clock.sleep(policy.poll_ms / 1000)
-        if elapsed_ms - progress.learnt_ms >= policy.tell_unknown_after_ms:
+        learnt_ms = max(flight.of(attempt).learnt_ms or 0 for attempt in attempts)
+        if elapsed_ms - learnt_ms >= policy.tell_unknown_after_ms:
             # Unknown stays unknown, and visible (rule 18).
             work.place.release()
-            progress.learnt_ms = elapsed_ms
+            flight.of(attempts[-1]).learnt_ms = elapsed_ms
             await bench.commit(work, execution.still_proving(work.order, why, bench.now_ms()))
 
 
 async def _step(
-    bench: Workbench, work: Work, attempt: Attempt, progress: Progress, elapsed_ms: int
+    bench: Workbench, work: Work, attempts: Sequence[Attempt], sending: bool, elapsed_ms: int
 ) -> bool:
-    """Perform the next step; True when the attempt's end, or its fill, is stored."""
-    parts, policy = bench.parts, bench.settings.landing
-    step = next_step(attempt, progress, elapsed_ms, policy)
+    """Perform the next step; True when something is stored that the core should look at."""
+    flight, policy = work.flight, bench.settings.landing
+    may = may_sign(work.order, work.attempts, sending, bench.settings.bidding)
+    step = next_step(attempts, flight, elapsed_ms, policy, may)
     match step:
-        case Confirmed(slot):
+        case Confirmed(attempt, slot):
             if await _confirm(bench, work, attempt, slot):
                 return True
-            progress.status = None
-            await parts.clock.sleep(policy.poll_ms / 1000)
-            return False
-        case Settled():
+            await _doubt(bench, work, attempt)
+        case CancelWon(attempt):
+            if await _cancel_won(bench, work, attempt):
+                return True
+            await _doubt(bench, work, attempt)
+        case Errored(attempt):
             # Its status hints at a finalized error: is it proven?
-            failed = await prove_failure(parts.chain, attempt)
+            failed = await prove_failure(bench.parts.chain, attempt)
             if failed is not None:
-                return await _settle(bench, work, attempt, failed)
-            progress.status = None
-            await parts.clock.sleep(policy.poll_ms / 1000)
-            return False
+                return await _settle(bench, work, [(attempt, failed)])
+            await _doubt(bench, work, attempt)
+        case Prove(expired):
+            flight.last_proof_ms = elapsed_ms
+            return await _settle(bench, work, await _prove(bench, work, expired, elapsed_ms))
+        case Sign(purpose):
+            # Until it is known to be stored: what it took is not to be tried at once again.
+            flight.hold_until_ms = elapsed_ms + SIGN_AGAIN_MS
+            stored = await _sign(bench, work, purpose)
+            if stored:
+                flight.hold_until_ms = 0
+            return stored
         case Wait(milliseconds, proof_only):
             if proof_only:
                 work.place.release()
-            await parts.chain.wait_for_signature(attempt.signature, milliseconds / 1000)
+            await _wait(bench.parts.chain, attempts, milliseconds)
             # Either it is time to ask, or the chain has just said that there may be news.
-            progress.last_asked_ms = None
-            return False
-        case Send() | Ask() | Prove():
-            own = tuple([each.signature for each in work.attempts])
-            proven = await _perform(parts.chain, attempt, progress, step, own, elapsed_ms, policy)
-            return proven is not None and await _settle(bench, work, attempt, proven)
-
-
-def _expired(order: Order, now_ms: int, progress: Progress) -> bool:
-    expires_at = order.terms.expires_at_ms
-    return progress.sending and expires_at is not None and expires_at <= now_ms
-
-
-async def _perform(
-    chain: Chain,
-    attempt: Attempt,
-    progress: Progress,
-    step: Send | Ask | Prove,
-    own: tuple[str, ...],
-    now_ms: int,
-    policy: LandingPolicy,
-) -> Proven | None:
-    window = policy.max_blockhash_window
-    match step:
-        case Send():
-            # Whatever the answer: unknown, never failed (rule 8), and no news. Ask next.
-            await chain.send(attempt.raw)
-            progress.last_sent_ms, progress.sends = now_ms, progress.sends + 1
-            progress.last_asked_ms = None
+            flight.last_asked_ms = None
+        case Send(attempt):
+            return await _send(bench, work, attempt, elapsed_ms)
         case Ask():
-            progress.last_asked_ms = now_ms
-            (status,) = await chain.signature_statuses((attempt.signature,))
-            progress.asks += 1
-            progress.learn(attempt, now_ms, window, status)
-            # The first answer mostly says it all; only later does the height matter.
-            if status is None and progress.asks > 1:
-                height = (await chain.epoch_info("confirmed")).block_height
-                progress.learn(attempt, now_ms, window, status, confirmed_height=height)
-        case Prove():
-            progress.last_proof_ms = now_ms
-            return await prove(chain, attempt, progress, own, now_ms, window)
-    return None
+            await _ask(bench.parts.chain, flight, attempts, elapsed_ms, policy)
+    return False
+
+
+def _expired(order: Order, now_ms: int) -> bool:
+    expires_at = order.terms.expires_at_ms
+    return expires_at is not None and expires_at <= now_ms
+
+
+async def _send(bench: Workbench, work: Work, attempt: Attempt, now_ms: int) -> bool:
+    # Whatever the answer: unknown, never failed (rule 8), and no news. Ask next.
+    await bench.parts.chain.send(attempt.raw)
+    progress = work.flight.of(attempt)
+    if progress.first_sent_ms is None:
+        progress.first_sent_ms = now_ms
+    progress.last_sent_ms, progress.sends = now_ms, progress.sends + 1
+    work.flight.last_asked_ms = None
+    return False
+
+
+async def _ask(
+    chain: Chain, flight: Flight, attempts: Sequence[Attempt], now_ms: int, policy: LandingPolicy
+) -> None:
+    flight.last_asked_ms = now_ms
+    window = policy.max_blockhash_window
+    statuses = await chain.signature_statuses([attempt.signature for attempt in attempts])
+    flight.asks += 1
+    for attempt, status in zip(attempts, statuses, strict=True):
+        flight.of(attempt).learn(attempt, now_ms, window, status)
+    # The first answer mostly says it all; only later does the height matter.
+    if None in statuses and flight.asks > 1:
+        height = (await chain.epoch_info("confirmed")).block_height
+        for attempt, status in zip(attempts, statuses, strict=True):
+            flight.of(attempt).learn(attempt, now_ms, window, status, confirmed_height=height)
+    flight.answered_ms = now_ms
+
+
+async def _wait(chain: Chain, attempts: Sequence[Attempt], milliseconds: int) -> None:
+    """Until the chain hints at news of any of them, or for so long."""
+    timeout_s = milliseconds / 1000
+    if len(attempts) == 1:
+        await chain.wait_for_signature(attempts[0].signature, timeout_s)
+        return
+    waits = [
+        asyncio.ensure_future(chain.wait_for_signature(attempt.signature, timeout_s))
+        for attempt in attempts
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _sign(bench: Workbench, work: Work, purpose: Purpose) -> bool:
+    if purpose is Purpose.CANCEL:
+        return await cancel_beside(bench, work)
+    return await attempt_beside(bench, work, purpose)
+
+
+async def _prove(
+    bench: Workbench, work: Work, expired: Sequence[Attempt], now_ms: int
+) -> list[tuple[Attempt, Proven]]:
+    """Those that are proven now, beginning with the one that can be dead first. Where that is not
+    proven, the others are not either."""
+    chain, window = bench.parts.chain, bench.settings.landing.max_blockhash_window
+    own = tuple([each.signature for each in work.attempts])
+    found: list[tuple[Attempt, Proven]] = []
+    for attempt in expired:
+        progress = work.flight.of(attempt)
+        proven = await prove(chain, attempt, progress, own, now_ms, window)
+        if proven is None:
+            break
+        # An absent latch proves that it never won. What landed and failed has paid, all the same.
+        (status,) = await chain.signature_statuses((attempt.signature,), search_history=True)
+        if proven.settled.state is AttemptState.DEAD and status is not None:
+            progress.status = status
+            break
+        found.append((attempt, proven))
+    return found
 
 
 async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) -> bool:
@@ -147,6 +209,27 @@ async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) ->
     change = execution.confirmed(work.order, attempt, in_atoms, out_atoms, slot, now_ms)
     await bench.commit(work, change)
     return True
+
+
+async def _cancel_won(bench: Workbench, work: Work, attempt: Attempt) -> bool:
+    """Store that the cancel won (rule 21), once its finalized success is proven."""
+    chain = bench.parts.chain
+    won = await prove_cancel(chain, attempt)
+    if won is None:
+        return False
+    settled = _told(attempt, won)
+    others = [other.signature for other in live_of(work.attempts) if other is not attempt]
+    statuses = dict(zip(others, await chain.signature_statuses(others), strict=True))
+    now_ms = bench.now_ms()
+    change = execution.cancel_won(work.order, attempt, settled, work.attempts, statuses, now_ms)
+    await bench.commit(work, change)
+    return True
+
+
+async def _doubt(bench: Workbench, work: Work, attempt: Attempt) -> None:
+    """The endpoint does not show what its status says: ask again."""
+    work.flight.of(attempt).status = None
+    await bench.parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
 
 
 def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> tuple[int, int]:
@@ -166,43 +249,49 @@ def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> t
     return fill.amount_in_atoms, fill.amount_out_atoms
 
 
-async def _settle(bench: Workbench, work: Work, attempt: Attempt, proven: Proven) -> bool:
-    """Store a proven end that is not a fill; False while the failed transaction is not shown, whose
-    logs say why it failed."""
-    parts, order, settled = bench.parts, work.order, proven.settled
-    if settled.state is AttemptState.DEAD:
-        dead = AttemptSettled(attempt.signature, settled.state, evidence=proven.evidence)
-        over = attempt.latch_address is None or await latches.is_over(bench, work, dead)
-        if over:
-            now_ms = bench.now_ms()
-            change = execution.attempt_died(order, attempt, now_ms, proven.evidence)
-            await bench.commit(work, change)
-        return over is not None
-    assert settled.error is not None
-    progress = work.progress_for(attempt)
-    if proven.logs is None:
-        # Found on the way to another proof, or shown by too few as yet. Without logs a moved price
-        # would look like a broken order.
-        progress.status = SignatureStatus(settled.slot or 0, settled.error, "finalized")
-        if progress.log_asks < MAX_LOG_ASKS:
-            progress.log_asks += 1
-            await parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
-            return False
-    failure = program_errors.failure_of(settled.error, proven.logs or ())
-    known = (
-        AttemptSettled(
-            attempt.signature, settled.state, settled.slot, settled.error, proven.evidence
-        ),
-    )
-    now_ms, retry = bench.now_ms(), bench.settings.retry
-    if failure.latch_taken:
-        if await latches.taken(bench, work, known):
-            return True
-        await parts.clock.sleep(bench.settings.landing.prove_ms / 1000)
+async def _settle(bench: Workbench, work: Work, proven: Sequence[tuple[Attempt, Proven]]) -> bool:
+    """Store proven ends that are no fill; False while there are none, or while a failed transaction
+    is not shown, whose logs say why it failed.
+
+    While others live, the order goes on with those; with the last one the round ends.
+    """
+    failed: tuple[Attempt, str, tuple[str, ...]] | None = None
+    for attempt, each in proven:
+        if each.settled.error is not None:
+            if not await _is_shown(bench, work, attempt, each):
+                return False
+            failed = (attempt, each.settled.error, each.logs or ())
+    if not proven:
         return False
-    terminal = failure.error_class is ErrorClass.TERMINAL
-    at_floor = attempt.minimum_out_atoms == resting.floor_of(order)
-    below = at_floor and failure.code in ABOUT_PRICE
-    why = Failure(failure.code, failure.reason, terminal, below_floor=below)
-    await bench.commit(work, execution.round_failed(order, why, now_ms, retry, known))
+    known = tuple(_told(attempt, each) for attempt, each in proven)
+    if len(known) == len(live_of(work.attempts)):
+        if failed is not None:
+            return await end_round(bench, work, *failed, known)
+        if proven[-1][0].latch_address is not None:
+            over = await latches.is_over(bench, work, known)
+            if not over:
+                return over is not None
+    await bench.commit(work, execution.settled(work.order, known, bench.now_ms()))
     return True
+
+
+async def _is_shown(bench: Workbench, work: Work, attempt: Attempt, failed: Proven) -> bool:
+    """Whether the logs of a failure are there, or have been asked for long enough."""
+    progress, settled = work.flight.of(attempt), failed.settled
+    if failed.logs is not None:
+        return True
+    # Found on the way to another proof, or shown by too few as yet. Without logs a moved price
+    # would look like a broken order.
+    progress.status = SignatureStatus(settled.slot or 0, settled.error, "finalized")
+    if progress.log_asks >= MAX_LOG_ASKS:
+        return True
+    progress.log_asks += 1
+    await bench.parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
+    return False
+
+
+def _told(attempt: Attempt, proven: Proven) -> AttemptSettled:
+    settled = proven.settled
+    return AttemptSettled(
+        attempt.signature, settled.state, settled.slot, settled.error, proven.evidence
+    )

@@ -13,9 +13,9 @@ from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting, execution
-from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
+from fairlead.orders.model import Attempt, AttemptKind, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
-from fairlead.solana.adoption import attempt_of, swap_in
+from fairlead.solana.adoption import Swapped, attempt_of, is_cancel, swap_in
 from fairlead.solana.agreement import needed_of
 from fairlead.solana.latch import latch_address, latch_seed
 from fairlead.solana.lost import (
@@ -46,7 +46,7 @@ NOT_SHOWN = "its latch is taken, and the chain does not show yet by whom"
 async def taken(bench: Workbench, work: Work, settled: tuple[AttemptSettled, ...] = ()) -> bool:
     """Store what follows from a latch that is taken; False while that is not known.
 
-    `settled`: the attempt that failed for it.
+    `settled`: the attempts that lived, with one that failed for it.
     """
     order = work.order
     taker = await _who_took(bench.parts.chain, order, order.latch_generation)
@@ -64,9 +64,9 @@ async def taken(bench: Workbench, work: Work, settled: tuple[AttemptSettled, ...
     return await adopt(bench, work, taker.transaction, settled)
 
 
-async def is_over(bench: Workbench, work: Work, dead: AttemptSettled) -> bool | None:
-    """Whether nothing of the order took the latch of an attempt that is proven dead. False when one
-    that did is adopted; None while that is not known."""
+async def is_over(bench: Workbench, work: Work, dead: tuple[AttemptSettled, ...]) -> bool | None:
+    """Whether nothing of the order took the latch of its live attempts, now proven dead. False when
+    one that did is adopted; None while that is not known."""
     for generation in range(work.order.latch_generation, execution.MAX_LATCH_GENERATIONS):
         taker = await _who_took(bench.parts.chain, work.order, generation)
         if not isinstance(taker, Stranger):
@@ -75,7 +75,7 @@ async def is_over(bench: Workbench, work: Work, dead: AttemptSettled) -> bool | 
         known = {each.signature for each in work.attempts}
         if taker.transaction.signature in known:
             return True
-        return False if await adopt(bench, work, taker.transaction, (dead,)) else None
+        return False if await adopt(bench, work, taker.transaction, dead) else None
     return True if isinstance(taker, Nobody | Stranger) else None
 
 
@@ -95,7 +95,8 @@ async def adopt(
     if any(a.state is AttemptState.LIVE and a.signature not in over for a in work.attempts):
         # Each of them comes to its own end first.
         return False
-    await bench.commit(work, adopting.adopted(order, attempt, settled, bench.now_ms()))
+    told = adopting.adopted if attempt.kind is AttemptKind.SWAP else adopting.adopted_cancel
+    await bench.commit(work, told(order, attempt, settled, bench.now_ms()))
     # It was shown as finalized: nothing has to be sent to learn of it.
     work.progress_for(attempt).status = SignatureStatus(transaction.slot, None, "finalized")
     log.warning("adopted", order_id=order.order_id, signature=transaction.signature)
@@ -119,6 +120,11 @@ async def _attempt_of(
     if any(each.signature == transaction.signature for each in attempts):
         return None
     parts, terms = bench.parts, order.terms
+    if transaction.error is None and is_cancel(transaction):
+        height = (await parts.chain.epoch_info("finalized")).block_height
+        latch, number = _latch_of(order, transaction), len(attempts) + 1
+        nothing = Swapped((), 0)
+        return attempt_of(order, number, transaction, latch, nothing, height, bench.now_ms())
     mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
     snapshot = await parts.pools.snapshot(*mints)
     swapped = swap_in(transaction, terms, snapshot.pools)

@@ -9,6 +9,7 @@ import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import execution
+from fairlead.orders.budget import live_of
 from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus
 from fairlead.ports import Chain, EpochInfo, SignatureStatus
 from fairlead.solana import evidence
@@ -198,8 +199,12 @@ class Settler:
     ) -> None:
         """The fill is the chain's word for good."""
         now_ms = self._bench.now_ms()
+        others = [each.signature for each in live_of(work.attempts) if each is not attempt]
+        lost = execution.lost_to(
+            attempt, work.attempts, await _statuses(self._bench.parts.chain, others)
+        )
         change = execution.finalized(
-            work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, proof
+            work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, proof, lost
         )
         if await self._commit(work, change):
             self._forget(work)
@@ -210,7 +215,7 @@ class Settler:
 
     async def _lost(self, work: Work) -> None:
         """A fork took it (rule 19): back to landing with the same bytes."""
-        change = execution.dropped(work.order, self._bench.now_ms())
+        change = execution.dropped(work.order, self._bench.now_ms(), work.attempts)
         if await self._commit(work, change):
             self._forget(work)
             self._land_again(work)
@@ -232,8 +237,8 @@ class Settler:
 
 
 def _attempt(work: Work) -> Attempt:
-    """The attempt that is confirmed: the last one."""
-    attempt = work.attempts[-1]
+    """The attempt that is confirmed."""
+    attempt = execution.winner_of(work.order, work.attempts)
     assert attempt.state is AttemptState.LIVE
     return attempt
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from fairlead.orders import execution, proofs
+from fairlead.orders.budget import Bidding
 from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Chain, Clock, Pools, Store, Wallet
-from fairlead.solana.landing import LandingPolicy, Progress
+from fairlead.solana.landing import Flight, LandingPolicy, Progress
 from fairlead.workers.gate import Gate
 from fairlead.workers.places import Place, Places
 
@@ -23,6 +24,18 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
     priority_fee_percentile: int = 50
     # Cap on the price per compute unit.
     max_compute_unit_price_micro_lamports: int = 1_000_000
+    # A raised price, in percent of the last.
+    fee_raise_percent: int = 150
+
+    @property
+    def bidding(self) -> Bidding:
+        """What holds for attempts beside others."""
+        return Bidding(
+            self.latch,
+            self.fee_raise_percent,
+            self.max_compute_unit_price_micro_lamports,
+            self.retry.max_attempts_per_round,
+        )
 
 
 class Work(msgspec.Struct):
@@ -31,15 +44,12 @@ class Work(msgspec.Struct):
     order: Order
     attempts: tuple[Attempt, ...]
     place: Place
-    # What this process knows of the live attempt; lost in a crash, and not missed.
-    progress: Progress = msgspec.field(default_factory=Progress)
-    progress_of: str = ""
+    # What this process knows of the live attempts; lost in a crash, and not missed.
+    flight: Flight = msgspec.field(default_factory=Flight)
 
     def progress_for(self, attempt: Attempt) -> Progress:
         """The progress of this attempt, fresh for a new one."""
-        if self.progress_of != attempt.signature:
-            self.progress, self.progress_of = Progress(), attempt.signature
-        return self.progress
+        return self.flight.of(attempt)
 
 
 class Parts(msgspec.Struct, frozen=True):

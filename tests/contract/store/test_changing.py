@@ -192,20 +192,6 @@ async def test_settling_makes_room_for_the_next_attempt(store: Any) -> None:
     assert (AttemptState.ERRORED, 77, '{"Err":1}') == (last.state, last.slot, last.error)
 
 
-async def test_a_second_live_attempt_is_impossible_and_fails_alone(store: Any) -> None:
-    order = await submitted(store, await claimed(store))
-    others = [await claimed(store) for _ in range(3)]
-    results = await asyncio.gather(
-        store.apply(change(order, EventType.ATTEMPT_REPLACED, new_attempt=new_attempt(order, 2))),
-        *(store.apply(change(other, EventType.ROUTED)) for other in others),
-        return_exceptions=True,
-    )
-    assert isinstance(results[0], AssertionError)
-    assert [3, 3, 3] == results[1:]
-    assert 1 == len(await store.attempts(order.order_id))
-    assert order == await stored(store, order.order_id)
-
-
 async def test_a_signature_is_stored_once(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     other = await claimed(store)

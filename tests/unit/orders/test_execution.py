@@ -6,9 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.orders import execution, lifecycle
-from fairlead.orders.execution import AwaitFinality, Commit, Done, Failure, FindRoute, Land
+from fairlead.orders.execution import (
+    AwaitFinality,
+    Commit,
+    Done,
+    Explain,
+    Failure,
+    FindRoute,
+    Land,
+)
 from fairlead.orders.model import AttemptSettled, AttemptState, EventType, OrderStatus
 from fairlead.orders.retry import RetryPolicy
+from fairlead.ports import SignatureStatus
+from fairlead.solana.landing import Purpose
 from tests.unit.orders.facts import NOW_MS, attempt, order, terms
 
 POLICY = RetryPolicy(max_rounds=3, base_ms=1_000, max_attempts_per_round=2)
@@ -20,15 +30,17 @@ def test_a_claimed_order_finds_its_route() -> None:
     assert FindRoute() == execution.next_action(order(S.ROUTING), (), NOW_MS, POLICY)
 
 
-def test_a_live_attempt_is_landed_before_anything_else() -> None:
-    live = attempt()
-    assert Land(live, True) == execution.next_action(order(S.SUBMITTED), (live,), NOW_MS, POLICY)
+def test_live_attempts_are_landed_before_anything_else() -> None:
+    both = (attempt(), attempt(signature="6" * 88, number=2))
+    assert Land(True) == execution.next_action(order(S.SUBMITTED), both, NOW_MS, POLICY)
+    settled = msgspec.structs.replace(both[0], state=AttemptState.ERRORED)
+    action = execution.next_action(order(S.SUBMITTED), (settled, both[1]), NOW_MS, POLICY)
+    assert Land(True) == action
 
 
 def test_a_cancelling_order_stops_sending_and_waits_for_the_chain() -> None:
-    live = attempt()
-    action = execution.next_action(order(S.CANCELLING), (live,), NOW_MS, POLICY)
-    assert Land(live, False) == action
+    action = execution.next_action(order(S.CANCELLING), (attempt(),), NOW_MS, POLICY)
+    assert Land(False) == action
 
 
 @pytest.mark.parametrize(("asked", "end"), [(True, E.CANCELLED), (False, E.EXPIRED)])
@@ -41,9 +53,11 @@ def test_a_cancelling_order_ends_once_nothing_can_land(asked: bool, end: EventTy
     assert action.change.end
 
 
-def test_a_confirmed_order_awaits_finality() -> None:
-    live = attempt(slot=7)
-    assert AwaitFinality(live) == execution.next_action(order(S.CONFIRMED), (live,), NOW_MS, POLICY)
+def test_a_confirmed_order_awaits_finality_of_the_attempt_that_was_seen() -> None:
+    seen, last = attempt(slot=7), attempt(signature="6" * 88, number=2)
+    row = order(S.CONFIRMED, signature=seen.signature)
+    assert AwaitFinality() == execution.next_action(row, (seen, last), NOW_MS, POLICY)
+    assert seen is execution.winner_of(row, (seen, last))
 
 
 @pytest.mark.parametrize("status", sorted(lifecycle.ENDED))
@@ -53,7 +67,9 @@ def test_an_ended_order_is_left_alone(status: OrderStatus) -> None:
 
 def test_a_dead_attempt_is_replaced_in_the_same_round() -> None:
     dead = attempt(state=AttemptState.DEAD)
-    assert FindRoute(dead) == execution.next_action(order(S.SUBMITTED), (dead,), NOW_MS, POLICY)
+    assert FindRoute(Purpose.REPLACE) == execution.next_action(
+        order(S.SUBMITTED), (dead,), NOW_MS, POLICY
+    )
 
 
 def test_a_round_ends_when_its_attempts_are_used_up() -> None:
@@ -62,6 +78,17 @@ def test_a_round_ends_when_its_attempts_are_used_up() -> None:
     assert isinstance(action, Commit)
     assert [E.ROUND_FAILED] == [event.type for event in action.change.events]
     assert 2 == action.change.round
+
+
+def test_a_round_one_of_whose_attempts_failed_ends_by_what_its_logs_say() -> None:
+    failed = attempt(state=AttemptState.ERRORED, error="{}")
+    dead = attempt(signature="6" * 88, number=2, state=AttemptState.DEAD)
+    action = execution.next_action(order(S.SUBMITTED), (failed, dead), NOW_MS, POLICY)
+    assert Explain(failed) == action
+    # Of an earlier round it says nothing about this one.
+    later = msgspec.structs.replace(dead, round=2)
+    action = execution.next_action(order(S.SUBMITTED, round=2), (failed, later), NOW_MS, POLICY)
+    assert FindRoute(Purpose.REPLACE) == action
 
 
 def test_expiry_before_the_first_attempt_ends_the_order() -> None:
@@ -128,6 +155,49 @@ def test_a_fork_takes_the_fill_away_and_lands_the_same_bytes_again() -> None:
     assert (S.SUBMITTED, True) == (change.status, change.clear_fill)
     asked = execution.dropped(order(S.CONFIRMED, cancel_requested=True), NOW_MS)
     assert S.CANCELLING is asked.status
+    # Its expiry had sent a cancel, which may win now.
+    cancel = attempt(signature="6" * 88, number=2, legs=())
+    expired = execution.dropped(order(S.CONFIRMED), NOW_MS, (attempt(), cancel))
+    assert [E.EXPIRY_REACHED] == [event.type for event in expired.events]
+
+
+def test_what_a_winner_excludes_is_told_and_what_was_seen_to_fail_with_its_error() -> None:
+    won, seen, unseen = (attempt(signature=f"{n}" * 88, number=n) for n in (5, 6, 7))
+    dead = attempt(signature="8" * 88, number=8, state=AttemptState.DEAD)
+    statuses = {
+        seen.signature: SignatureStatus(9, "{}", "finalized"),
+        unseen.signature: SignatureStatus(9, "{}", "confirmed"),
+    }
+    lost = execution.lost_to(won, (won, seen, unseen, dead), statuses)
+    excluded = AttemptState.EXCLUDED
+    assert (
+        AttemptSettled(seen.signature, excluded, 9, "{}"),
+        AttemptSettled(unseen.signature, excluded),
+    ) == lost
+    stranger = attempt(signature="9" * 88, latch_address=None)
+    with pytest.raises(AssertionError):
+        execution.lost_to(won, (won, stranger), {})
+
+
+@pytest.mark.parametrize(("asked", "end"), [(True, E.CANCELLED), (False, E.EXPIRED)])
+def test_a_cancel_that_won_ends_the_order_without_a_swap(asked: bool, end: EventType) -> None:
+    swap, cancel = attempt(), attempt(signature="6" * 88, number=2, legs=())
+    row = order(S.CANCELLING, cancel_requested=asked, signature=swap.signature)
+    won = AttemptSettled(cancel.signature, AttemptState.SUCCEEDED, 9)
+    change = execution.cancel_won(row, cancel, won, (swap, cancel), {}, NOW_MS)
+    assert [end] == [event.type for event in change.events]
+    assert (won, AttemptSettled(swap.signature, AttemptState.EXCLUDED)) == change.settled
+    assert (True, None, None) == (change.end, change.signature, change.amount_out_atoms)
+    with pytest.raises(AssertionError):
+        execution.cancel_won(row, swap, won, (swap, cancel), {}, NOW_MS)
+
+
+def test_every_attempt_moves_the_fence() -> None:
+    """Who has not seen it can prove nothing about the others (rule 14 wants a closed set)."""
+    cancel = attempt(signature="6" * 88, number=2, legs=())
+    assert execution.cancel_sent(order(S.CANCELLING), cancel, NOW_MS).events
+    told = msgspec.json.decode(execution.cancel_sent(order(S.CANCELLING), cancel, 1).events[0].data)
+    assert ("cancel", cancel.signature) == (told["attempt"]["kind"], told["attempt"]["txSignature"])
 
 
 @given(st.lists(st.integers(1, 2**63), min_size=1, max_size=5), st.integers(0, 5_000))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.orders import execution, resting
+from fairlead.orders import budget, execution, resting
 from fairlead.orders.execution import Commit, Failure
 from fairlead.orders.model import (
     NEVER_MS,
@@ -19,6 +19,7 @@ from fairlead.orders.model import (
 )
 from fairlead.orders.retry import RetryPolicy
 from fairlead.routing import Candidate, NetworkCosts, Route, RouteRequest, best_route
+from fairlead.solana.landing import Purpose
 from fairlead.venues.venue import LoadedPool
 from tests.unit.orders.facts import NOW_MS, attempt, order, terms
 from tests.unit.triggers.facts import snapshot
@@ -63,9 +64,9 @@ def _route() -> Route:
 
 def test_the_row_keeps_the_floor_and_not_the_minimum_of_one_round() -> None:
     made = attempt(minimum_out_atoms=FLOOR + 1_000_000)
-    change = execution.submitted(limit_order(S.ROUTING), _route(), made, NOW_MS, None)
+    change = execution.submitted(limit_order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
     assert FLOOR == change.minimum_out_atoms
-    market = execution.submitted(order(S.ROUTING), _route(), made, NOW_MS, None)
+    market = execution.submitted(order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
     assert FLOOR + 1_000_000 == market.minimum_out_atoms
 
 
@@ -195,8 +196,7 @@ def test_no_attempt_is_made_that_could_exceed_the_fee_cap(states: list[AttemptSt
         row, terms=msgspec.structs.replace(row.terms, fee_cap_lamports=50_000)
     )
     paid = 7_000 * sum(state is not AttemptState.DEAD for state in states)
-    assert (paid + 5_000 > 50_000) == resting.cap_is_spent(row, attempts)
-    assert not resting.cap_is_spent(msgspec.structs.replace(row, earlier_rounds=0), attempts)
+    assert (paid + 5_000 > 50_000) == budget.is_spent(row, attempts)
 
 
 # --- leaving rest

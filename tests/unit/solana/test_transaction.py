@@ -1,7 +1,7 @@
 """A plan's message as solders reads it: its instructions, in order, signed by one key."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -123,8 +123,12 @@ def test_message_says_the_same_as_solders_own(plan: SwapPlan) -> None:
 
 @given(plans(), plans())
 def test_a_remembered_shape_carries_nothing_over(first: SwapPlan, second: SwapPlan) -> None:
-    alone = swap_message(second)
-    swap_message(first)
+    try:
+        alone = swap_message(second)
+        swap_message(first)
+    except TransactionTooLarge:
+        # Of a plan that fits no packet there is no message to compare.
+        reject()
     assert alone == swap_message(second)
 
 

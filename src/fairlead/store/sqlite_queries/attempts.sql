@@ -23,3 +23,6 @@ ORDER BY a.slot DESC LIMIT 1;
 
 -- name: attempts_of
 SELECT * FROM attempts WHERE order_id = ? ORDER BY number;
+
+-- name: left_live
+SELECT signature FROM attempts WHERE order_id = ? AND state = 'live' AND latch_generation <> ?;
