@@ -103,6 +103,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     latch: bool
+    fee_bumps: bool
+    bump_after_ms: int
+    # Of the last price.
+    bump_percent: int
     resend_ms: int
     status_poll_ms: int
     # Blocks; at least any window the cluster may switch to while attempts live (EXACTLY-ONCE 13).

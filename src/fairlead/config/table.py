@@ -322,6 +322,30 @@ SETTINGS: tuple[Setting, ...] = (
         " proof that the last one is dead.",
     ),
     Setting(
+        "FAIRLEAD_FEE_BUMPS",
+        "landing.fee_bumps",
+        flag(),
+        "on",
+        "Offer a higher fee under the same latch when an attempt is not seen in time. Needs"
+        " FAIRLEAD_LATCH.",
+        {"fast": "off"},
+    ),
+    Setting(
+        "FAIRLEAD_BUMP_AFTER_MS",
+        "landing.bump_after_ms",
+        whole(100, 600_000),
+        "4_000",
+        "How long the newest attempt may stay unseen before the fee is raised.",
+    ),
+    Setting(
+        "FAIRLEAD_BUMP_PERCENT",
+        "landing.bump_percent",
+        whole(100, 1_000),
+        "150",
+        "The raised price of a compute unit in percent of the last, and at least 10,000 millionths"
+        " of a lamport more; never above FAIRLEAD_MAX_COMPUTE_UNIT_PRICE or the order's fee cap.",
+    ),
+    Setting(
         "FAIRLEAD_RESEND_MS",
         "landing.resend_ms",
         whole(50, 60_000),

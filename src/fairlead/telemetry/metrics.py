@@ -111,6 +111,8 @@ class Metrics:
         self._attempt_counts = {
             E.SUBMITTED: self.attempts.child("stored"),
             E.ATTEMPT_REPLACED: self.attempts.child("replaced"),
+            E.FEE_RAISED: self.attempts.child("raised"),
+            E.CANCEL_SENT: self.attempts.child("cancel"),
             E.FINALIZED: self.attempts.child("succeeded"),
         }
         # Orders whose last event is that the chain gives no proof.

@@ -18,6 +18,8 @@ const NOTES = new Map([
   ["still_proving", "the chain does not say yet what became of it"],
   ["reopened", "the price no longer holds; it waits again"],
   ["attempt_replaced", "the last transaction can no longer land; signed anew"],
+  ["fee_raised", "not seen yet; sent once more for a higher fee, and only one can succeed"],
+  ["cancel_sent", "a transaction that stops the swap is on its way; the chain says which wins"],
   ["cancel_requested", "cancel asked; the chain says which wins"],
   ["expiry_reached", "its time ran out; the chain says which wins"],
   ["finalized", "it stays"],
