@@ -176,8 +176,8 @@ async def _sign(bench: Workbench, work: Work, purpose: Purpose) -> bool:
 async def _prove(
     bench: Workbench, work: Work, expired: Sequence[Attempt], now_ms: int
 ) -> list[tuple[Attempt, Proven]]:
-    """Those that are proven now, beginning with the one that can be dead first. Where that is not
-    proven, the others are not either."""
+    """Those that are proven now. All are asked about, with history, though the first proves
+    nothing: another may have won long ago, which nobody tells unasked."""
     chain, window = bench.parts.chain, bench.settings.landing.max_blockhash_window
     own = tuple([each.signature for each in work.attempts])
     found: list[tuple[Attempt, Proven]] = []
@@ -185,12 +185,12 @@ async def _prove(
         progress = work.flight.of(attempt)
         proven = await prove(chain, attempt, progress, own, now_ms, window)
         if proven is None:
-            break
+            continue
         # An absent latch proves that it never won. What landed and failed has paid, all the same.
         (status,) = await chain.signature_statuses((attempt.signature,), search_history=True)
         if proven.settled.state is AttemptState.DEAD and status is not None:
             progress.status = status
-            break
+            continue
         found.append((attempt, proven))
     return found
 
