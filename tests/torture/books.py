@@ -9,6 +9,7 @@ from solders.pubkey import Pubkey
 from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
 from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
+from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.lifecycle import IllegalTransition
 from fairlead.orders.model import EventType, OrderStatus
 from tests.torture.facts import AttemptRow, EventRow, Facts, OrderRow, statuses
@@ -155,9 +156,12 @@ def _strangers(facts: Facts) -> _Found:
             fees[order_id] += landed.fee_lamports
     for order_id, lamports in fees.items():
         row = facts.orders.get(order_id)
-        if row is not None and lamports > row.terms["fee_cap_lamports"]:
-            text = f"{lamports} paid, {row.terms['fee_cap_lamports']} allowed"
-            yield Violation("the fee cap holds", text, order_id)
+        if row is None:
+            continue
+        # Cancels have an allowance of their own.
+        allowed = row.terms["fee_cap_lamports"] + CANCEL_ALLOWANCE_LAMPORTS
+        if lamports > allowed:
+            yield Violation("the fee cap holds", f"{lamports} paid, {allowed} allowed", order_id)
 
 
 def _attempts(facts: Facts) -> _Found:
@@ -170,10 +174,12 @@ def _attempts(facts: Facts) -> _Found:
 
 
 # By whether it succeeded, None if it never landed. An absent latch proves that it did not win (14),
-# not that it did not land.
+# not that it did not land; nor does a latch that another attempt holds at `finalized`.
 _STATES: dict[bool | None, tuple[str, ...]] = {
-    None: ("dead",), True: ("succeeded",), False: ("errored", "dead"),
-}  # fmt: skip
+    None: ("dead", "excluded"),
+    True: ("succeeded",),
+    False: ("errored", "dead", "excluded"),
+}
 
 
 def _kept_sums(facts: Facts) -> _Found:
