@@ -19,6 +19,7 @@ from fairlead.solana.landing import (
     Errored,
     Flight,
     LandingPolicy,
+    May,
     Prove,
     Purpose,
     Send,
@@ -44,6 +45,8 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
     a fill, an end of one of them, or another attempt beside them."""
     policy, flight = bench.settings.landing, work.flight
     attempts = live_of(work.attempts)
+    # Nothing that it depends on changes while these are landed.
+    may = may_sign(work.order, work.attempts, sending, bench.settings.bidding)
     for attempt in attempts:
         progress = flight.of(attempt)
         if progress.learnt_ms is None:
@@ -56,7 +59,7 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
         elapsed_ms = bench.elapsed_ms()
         why = "the chain's answers prove nothing yet"
         try:
-            if await _step(bench, work, attempts, sending, elapsed_ms):
+            if await _step(bench, work, attempts, may, elapsed_ms):
                 return
         except Unavailable as error:
             if error.part != "chain":
@@ -72,11 +75,10 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
 
 
 async def _step(
-    bench: Workbench, work: Work, attempts: Sequence[Attempt], sending: bool, elapsed_ms: int
+    bench: Workbench, work: Work, attempts: Sequence[Attempt], may: May, elapsed_ms: int
 ) -> bool:
     """Perform the next step; True when something is stored that the core should look at."""
     flight, policy = work.flight, bench.settings.landing
-    may = may_sign(work.order, work.attempts, sending, bench.settings.bidding)
     step = next_step(attempts, flight, elapsed_ms, policy, may)
     match step:
         case Confirmed(attempt, slot):
