@@ -32,12 +32,8 @@ def adopted(
     """
     events = _events(order, attempt)
     floor = resting.floor_of(order)
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        events[-1].status if events else order.status,
+    return lifecycle.change(
+        order,
         now_ms,
         events,
         new_attempt=attempt,
@@ -61,12 +57,8 @@ def adopted_cancel(
     if order.status is OrderStatus.CANCELLING:
         type = E.CANCEL_SENT
     event = lifecycle.event(order.status, type, told)
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        event.status,
+    return lifecycle.change(
+        order,
         now_ms,
         (event,),
         new_attempt=attempt,
@@ -121,12 +113,8 @@ def waits(order: Order, reason: str | None, due_at_ms: int, now_ms: int) -> Chan
     told: tuple[NewEvent, ...] = ()
     if reason is not None:
         told = (lifecycle.event(order.status, E.STILL_PROVING, narration.because(reason)),)
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        order.status,
+    return lifecycle.change(
+        order,
         now_ms,
         told,
         due_at_ms=due_at_ms,
@@ -137,12 +125,8 @@ def waits(order: Order, reason: str | None, due_at_ms: int, now_ms: int) -> Chan
 def failed(order: Order, attempt: Attempt, now_ms: int) -> Change:
     """An attempt that is finalized with an error: no news of the order."""
     assert attempt.state is AttemptState.ERRORED
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        order.status,
+    return lifecycle.change(
+        order,
         now_ms,
         new_attempt=attempt,
     )
@@ -151,12 +135,8 @@ def failed(order: Order, attempt: Attempt, now_ms: int) -> Change:
 def beaten(order: Order, settled: tuple[AttemptSettled, ...], now_ms: int) -> Change:
     """An attempt failed because another one of the order took the latch. No event of its own: what
     becomes of the other tells it."""
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        order.status,
+    return lifecycle.change(
+        order,
         now_ms,
         settled=settled,
     )

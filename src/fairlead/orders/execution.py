@@ -171,7 +171,7 @@ def submitted(
         type = E.FEE_RAISED if purpose is Purpose.RAISE else E.ATTEMPT_REPLACED
         told = narration.another_attempt(order, route, attempt, purpose)
         events = (lifecycle.event(order.status, type, told),)
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         events,
@@ -190,7 +190,7 @@ def cancel_sent(order: Order, attempt: Attempt, now_ms: int) -> Change:
     """
     told = narration.cancel_sent(attempt)
     event = lifecycle.event(order.status, E.CANCEL_SENT, told)
-    return _change(order, now_ms, (event,), new_attempt=attempt)
+    return lifecycle.change(order, now_ms, (event,), new_attempt=attempt)
 
 
 def confirmed(
@@ -201,7 +201,7 @@ def confirmed(
     told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=True)
     event = lifecycle.event(order.status, E.CONFIRMED, told)
     seen = AttemptSettled(attempt.signature, AttemptState.LIVE, slot)
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         (event,),
@@ -227,7 +227,7 @@ def finalized(
     told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=False)
     event = lifecycle.event(order.status, E.FINALIZED, told)
     won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot, evidence=evidence)
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         (event,),
@@ -272,13 +272,13 @@ def dropped(order: Order, now_ms: int, attempts: tuple[Attempt, ...] = ()) -> Ch
         event = lifecycle.event(order.status, E.EXPIRY_REACHED, why)
     else:
         event = lifecycle.event(order.status, E.DROPPED, why)
-    return _change(order, now_ms, (event,), clear_fill=True)
+    return lifecycle.change(order, now_ms, (event,), clear_fill=True)
 
 
 def settled(order: Order, known: tuple[AttemptSettled, ...], now_ms: int) -> Change:
     """Attempts that failed for good, or are proven dead. No event of their own: what follows tells
     it, and while others live the order goes on with those."""
-    return _change(order, now_ms, (), settled=known)
+    return lifecycle.change(order, now_ms, (), settled=known)
 
 
 def cancel_won(
@@ -294,7 +294,7 @@ def cancel_won(
     assert won.state is AttemptState.SUCCEEDED
     end = E.CANCELLED if order.cancel_requested else E.EXPIRED
     told = narration.because("the attempt without a swap took the latch: no swap can succeed")
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         (lifecycle.event(order.status, end, told),),
@@ -330,7 +330,7 @@ def round_failed(
         # The next round would begin after the expiry: say so now.
         return _expired(order, why, now_ms, settled, "expired before the next round")
     told = narration.failed_round(order, why.code, why.reason, iso(due_at_ms), why.candidates)
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         (lifecycle.event(order.status, E.ROUND_FAILED, told),),
@@ -347,12 +347,12 @@ def _cancel_won(
     """Nothing can land any more of an order that is cancelling."""
     end = E.CANCELLED if order.cancel_requested else E.EXPIRED
     event = lifecycle.event(order.status, end, narration.because(why.reason))
-    return _change(order, now_ms, (event,), settled=settled, release=True, end=True)
+    return lifecycle.change(order, now_ms, (event,), settled=settled, release=True, end=True)
 
 
 def _failed(order: Order, why: Failure, now_ms: int, settled: tuple[AttemptSettled, ...]) -> Change:
     told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
-    return _change(
+    return lifecycle.change(
         order,
         now_ms,
         (lifecycle.event(order.status, E.FAILED, told),),
@@ -370,7 +370,7 @@ def _expired(
     told = narration.failed_round(order, why.code, why.reason, None, why.candidates)
     failed = lifecycle.event(order.status, E.ROUND_FAILED, told)
     over = lifecycle.event(failed.status, E.EXPIRED, narration.because(reason))
-    return _change(order, now_ms, (failed, over), settled=settled, release=True, end=True)
+    return lifecycle.change(order, now_ms, (failed, over), settled=settled, release=True, end=True)
 
 
 def latch_taken(
@@ -393,37 +393,24 @@ def latch_taken(
 
 def outage(order: Order, now_ms: int, policy: RetryPolicy) -> Change:
     """The chain does not answer and nothing may be in flight: try again soon, no round used up."""
-    return _change(order, now_ms, (), due_at_ms=now_ms + policy.outage_ms, release=True)
+    return lifecycle.change(order, now_ms, (), due_at_ms=now_ms + policy.outage_ms, release=True)
 
 
 def still_proving(order: Order, reason: str, now_ms: int) -> Change:
     """Unknown stays unknown, and visible (rule 18)."""
     event = lifecycle.event(order.status, E.STILL_PROVING, narration.because(reason))
-    return _change(order, now_ms, (event,))
+    return lifecycle.change(order, now_ms, (event,))
 
 
 def ended(order: Order, type: Literal[E.CANCELLED, E.EXPIRED], now_ms: int) -> Change:
     """Cancelled or expired, with proof that nothing can land."""
     event = lifecycle.event(order.status, type)
-    return _change(order, now_ms, (event,), release=True, end=True)
+    return lifecycle.change(order, now_ms, (event,), release=True, end=True)
 
 
 def _expiry_reached(order: Order, now_ms: int) -> Change:
     why = narration.because("expiresAt passed while an attempt may still land")
-    return _change(order, now_ms, (lifecycle.event(order.status, E.EXPIRY_REACHED, why),))
-
-
-def _change(order: Order, now_ms: int, events: tuple[NewEvent, ...], **known: object) -> Change:
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        events[-1].status if events else order.status,
-        now_ms,
-        events,
-        **known,  # type: ignore[arg-type]
-    )
+    return lifecycle.change(order, now_ms, (lifecycle.event(order.status, E.EXPIRY_REACHED, why),))
 
 
 _T = TypeVar("_T")

@@ -5,8 +5,8 @@ The table is the status table of the API contract (docs/how-an-order-lives.md sh
 else in fairlead decides a status.
 """
 
+from fairlead.orders.model import Change, NewEvent, Order
 from fairlead.orders.model import EventType as E
-from fairlead.orders.model import NewEvent
 from fairlead.orders.model import OrderStatus as S
 
 _IN_FLIGHT = (S.ROUTING, S.BUILDING, S.SUBMITTED)
@@ -73,6 +73,20 @@ def status_after(status: S | None, event: E) -> S:
 def event(status: S | None, type: E, data: bytes = b"{}") -> NewEvent:
     """The event of this type as it follows `status`."""
     return NewEvent(type, status_after(status, type), data)
+
+
+def change(order: Order, now_ms: int, events: tuple[NewEvent, ...] = (), **known: object) -> Change:
+    """The owner's write of these events, and of what else is `known`, on the row as it was read."""
+    return Change(
+        order.order_id,
+        order.owner,
+        order.sequence,
+        order.status,
+        events[-1].status if events else order.status,
+        now_ms,
+        events,
+        **known,  # type: ignore[arg-type]
+    )
 
 
 def is_last(type: E) -> bool:

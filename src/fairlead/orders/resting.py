@@ -83,12 +83,8 @@ def reopened(
     starts with all rounds."""
     told = narration.failed_round(order, code, reason, None, candidates)
     event = lifecycle.event(order.status, E.REOPENED, told)
-    return Change(
-        order.order_id,
-        order.owner,
-        order.sequence,
-        order.status,
-        event.status,
+    return lifecycle.change(
+        order,
         now_ms,
         (event,),
         settled=settled,
