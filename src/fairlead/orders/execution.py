@@ -14,7 +14,7 @@ import msgspec
 from fairlead.orders import lifecycle, narration, resting
 from fairlead.orders.budget import live_of
 from fairlead.orders.events import iso
-from fairlead.orders.failures import FAILURE_CODES
+from fairlead.orders.failures import ABOUT_PRICE, FAILURE_CODES
 from fairlead.orders.model import (
     Attempt,
     AttemptKind,
@@ -30,6 +30,8 @@ from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import SignatureStatus
 from fairlead.routing import Candidate, Route
 from fairlead.solana.landing import Purpose
+from fairlead.solana.program_errors import ProgramFailure
+from fairlead.venues.venue import ErrorClass
 
 MAX_LATCH_GENERATIONS = 5
 """Latches a stranger may take from one order before it fails (rule 11)."""
@@ -48,6 +50,23 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         assert self.code in FAILURE_CODES, self.code
+
+
+def refused(
+    refusal: ProgramFailure,
+    *,
+    at_floor: bool,
+    candidates: tuple[Candidate, ...] = (),
+    where: str = "",
+) -> Failure:
+    """What a program's refusal means for the round. `at_floor`: it was asked for just the floor."""
+    return Failure(
+        refusal.code,
+        f"{where}{refusal.reason}",
+        refusal.error_class is ErrorClass.TERMINAL,
+        candidates,
+        below_floor=at_floor and refusal.code in ABOUT_PRICE,
+    )
 
 
 # --- actions

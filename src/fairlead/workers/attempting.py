@@ -11,7 +11,6 @@ from solders.signature import Signature
 from fairlead.errors import Unavailable
 from fairlead.orders import budget, execution, resting
 from fairlead.orders.execution import Failure
-from fairlead.orders.failures import ABOUT_PRICE
 from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
 from fairlead.ports import Blockhash, Chain
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
@@ -315,7 +314,6 @@ def _refused(
     """The simulation failed: nothing was signed, nothing is stored (rule 8)."""
     if failure.latch_taken:
         return LatchTaken()
-    terminal = failure.error_class is ErrorClass.TERMINAL
-    reason = f"simulation: {failure.reason}"
-    below = at_floor and failure.code in ABOUT_PRICE
-    return Failure(failure.code, reason, terminal, route.candidates, below)
+    return execution.refused(
+        failure, at_floor=at_floor, candidates=route.candidates, where="simulation: "
+    )

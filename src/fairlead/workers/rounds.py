@@ -2,11 +2,8 @@
 
 from fairlead.errors import Unavailable
 from fairlead.orders import execution, resting
-from fairlead.orders.execution import Failure
-from fairlead.orders.failures import ABOUT_PRICE
 from fairlead.orders.model import Attempt, AttemptSettled
 from fairlead.solana import program_errors
-from fairlead.venues.venue import ErrorClass
 from fairlead.workers import latches
 from fairlead.workers.proving import prove_failure
 from fairlead.workers.work import Work, Workbench
@@ -53,9 +50,7 @@ async def end_round(
             return True
         await bench.parts.clock.sleep(bench.settings.landing.prove_ms / 1000)
         return False
-    terminal = failure.error_class is ErrorClass.TERMINAL
     at_floor = attempt.minimum_out_atoms == resting.floor_of(order)
-    below = at_floor and failure.code in ABOUT_PRICE
-    why = Failure(failure.code, failure.reason, terminal, below_floor=below)
+    why = execution.refused(failure, at_floor=at_floor)
     await bench.commit(work, execution.round_failed(order, why, bench.now_ms(), retry, settled))
     return True
