@@ -226,6 +226,7 @@ class Pipeline:
         from fairlead.orders import execution
         from fairlead.orders.model import StoredEvent
         from fairlead.solana.fill import fill_of
+        from fairlead.solana.landing import Purpose
 
         over = self.stages.over
         fills = over(
@@ -245,7 +246,7 @@ class Pipeline:
             planned, fill = one
             order, attempt, slot = planned.order, planned.attempt, planned.landed.slot
             atoms = (fill.amount_in_atoms, fill.amount_out_atoms)
-            change = execution.submitted(order, planned.route, attempt, now_ms, None)
+            change = execution.submitted(order, planned.route, attempt, now_ms, Purpose.FIRST)
             order = execution.applied(order, change, order.sequence + 2)
             seen = execution.confirmed(order, attempt, *atoms, slot, now_ms)
             order = execution.applied(order, seen, order.sequence + 1)
