@@ -21,7 +21,8 @@ from bench.load import quantiles_ms
 from fairlead.clock import SystemClock
 from fairlead.ledger.account import AccountState
 from fairlead.ledger.market import all_pools, genesis_accounts
-from fairlead.ledger.market_flow import MILLION, _moved_pool
+from fairlead.ledger.market_flow import moved_pool
+from fairlead.ledger.market_pool import MILLION
 from fairlead.ledger.tokens import SOL, USDC
 from fairlead.orders.model import OrderType, PriceSource, Trigger, TriggerSide, TriggerState
 from fairlead.ports import PoolSnapshot
@@ -60,7 +61,7 @@ class Market:
             millionths = round(price * MILLION * (1 + 0.0005 * number))
             numerator = SOL.price_nanos * 10**USDC.decimals * millionths
             denominator = USDC.price_nanos * 10**SOL.decimals * MILLION
-            moved = _moved_pool(self._states.get, pool, (numerator, denominator))
+            moved = moved_pool(self._states.get, pool, (numerator, denominator))
             self._states.update(moved)
         return PoolSnapshot(TIME.slot, TIME, tuple([self._loaded(p.address) for p in self._pools]))
 

@@ -11,7 +11,8 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.account import EMPTY, SYSTEM_PROGRAM, AccountState, rent_minimum
 from fairlead.ledger.execution import Clock
-from fairlead.ledger.market import TREASURY, all_pools, genesis_accounts, tokens_of
+from fairlead.ledger.market import all_pools, genesis_accounts
+from fairlead.ledger.market_pool import TREASURY, tokens_of
 from fairlead.ledger.message import MalformedTransaction, Message, parse_message
 from fairlead.ledger.programs.associated_token import associated_address
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, some_key

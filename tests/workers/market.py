@@ -6,14 +6,14 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from fairlead.chain.pools import ChainPools, paper_pool_list
-from fairlead.ledger import market_flow
 from fairlead.ledger.market import all_pools
+from fairlead.ledger.market_flow import moved_pool
+from fairlead.ledger.market_pool import MILLION
 from fairlead.orders.model import NEVER_MS, AttemptKind, Order, OrderFilter, OrderStatus
 from fairlead.ports import PoolSnapshot
 from fairlead.venues.venue import Venue, VenueError
 from tests.workers.world import World
 
-MILLION = market_flow.MILLION
 SOL_PRICE = 150
 """Of the paper market's genesis, in USDC."""
 
@@ -31,7 +31,7 @@ def move(
             continue
         numerator = pool.base.price_nanos * 10**pool.quote.decimals * round(price * MILLION)
         denominator = pool.quote.price_nanos * 10**pool.base.decimals * MILLION
-        bank.apply(market_flow._moved_pool(bank.account, pool, (numerator, denominator)))
+        bank.apply(moved_pool(bank.account, pool, (numerator, denominator)))
 
 
 async def paid(world: World, order: Order) -> int:

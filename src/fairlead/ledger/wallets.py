@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState
 from fairlead.ledger.bank import Bank
-from fairlead.ledger.market import tokens_of, with_more_tokens
+from fairlead.ledger.market_pool import tokens_of, with_more_tokens
 from fairlead.ledger.programs.associated_token import associated_address
 from fairlead.ledger.programs.token_data import with_bytes
 from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth

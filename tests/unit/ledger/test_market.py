@@ -8,8 +8,9 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.bank import Bank
 from fairlead.ledger.blocks import LedgerParams, TransactionRecord
-from fairlead.ledger.market import PROGRAMS, MarketPool, all_pools, pools_of
+from fairlead.ledger.market import ON_EVERY_PAIR, PROGRAMS, all_pools, pools_of
 from fairlead.ledger.market_flow import market_flow, moved_against, opening_accounts, spread
+from fairlead.ledger.market_pool import MarketPool
 from fairlead.ledger.programs.associated_token import associated_address
 from fairlead.ledger.programs.token_data import NATIVE_MINT, TOKEN_PROGRAM, amount_of
 from fairlead.ledger.records import genesis
@@ -21,8 +22,6 @@ from fairlead.venues.venue import Account, ChainTime, LoadedPool, Venue
 from tests.ledger.wire import ALICE_KEY, blocks, instruction, newest, signed, transfer
 
 SEED = 11
-PAPER_VENUES = (Venue.RAYDIUM_CPMM, Venue.METEORA_DAMM_V2)
-"""Of the venues that fairlead knows, those with pools on the paper chain."""
 USER = Pubkey.from_bytes(ALICE_KEY)
 
 
@@ -110,7 +109,7 @@ def test_every_pool_pays_what_it_quotes(pool):
         assert quote.amount_out_atoms == received(record, token_out.mint)
 
 
-@pytest.mark.parametrize("venue", PAPER_VENUES)
+@pytest.mark.parametrize("venue", ON_EVERY_PAIR)
 @pytest.mark.parametrize("base_in", [True, False])
 def test_a_market_that_moved_against_it_fails_the_swap_and_is_back_afterwards(venue, base_in):
     ledger = market()
@@ -208,5 +207,5 @@ def test_balances_of_a_transaction_tell_what_was_paid():
 def test_every_pair_has_a_pool_on_both_venues():
     for base, quote in ((SOL, USDC), (USDC, SOL)):
         found = pools_of(all_pools(), base.mint, quote.mint)
-        assert set(PAPER_VENUES) == {pool.venue for pool in found}
+        assert set(ON_EVERY_PAIR) == {pool.venue for pool in found}
     assert () == pools_of(all_pools(), SOL.mint, bytes(32))

@@ -1,0 +1,133 @@
+"""What a pool of the paper market is, and what the files of its kinds (`market_….py`) share.
+
+Each kind builds its pools with its venue's own encoders and says how one comes to a price. A
+treasury holds the other side of every price move, so that tokens are neither made nor lost when
+the market moves (`market_flow.py`).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from solders.pubkey import Pubkey
+
+from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState, rent_minimum
+from fairlead.ledger.program import Program
+from fairlead.ledger.programs.associated_token import associated_address
+from fairlead.ledger.programs.token_data import (
+    ACCOUNT_SIZE,
+    NATIVE_MINT,
+    TOKEN_PROGRAM,
+    amount_of,
+    token_account,
+)
+from fairlead.ledger.tokens import Token
+from fairlead.venues.venue import Venue
+
+MILLION = 1_000_000
+
+SIDE_DOLLARS = 60_000_000
+"""Worth of each side of a pool at genesis: 1,000 SOL move its price by about half a percent."""
+
+MIN_MOVE = 500
+"""Millionths a pool's price must be off before it is moved: what no arbitrage pays for. Without it
+every pool would be written to the journal in every slot, 8 GB a day."""
+
+TREASURY = hashlib.sha256(b"fairlead paper treasury").digest()
+"""Owner of the treasury's token accounts; nobody has its key."""
+
+TOKEN_RENT = rent_minimum(ACCOUNT_SIZE)
+LOADER = bytes(Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"))
+
+Accounts = dict[bytes, AccountState]
+Read = Callable[[bytes], AccountState | None]
+
+
+class MarketPool(msgspec.Struct, frozen=True):
+    """A pool of the paper market."""
+
+    address: bytes
+    venue: Venue
+    base: Token
+    quote: Token
+    # In the pool's own order of its mints.
+    vault_0: bytes
+    vault_1: bytes
+    is_base_first: bool
+
+    @property
+    def tokens(self) -> tuple[Token, Token]:
+        """In the pool's own order."""
+        return (self.base, self.quote) if self.is_base_first else (self.quote, self.base)
+
+
+class PoolMove(msgspec.Struct, frozen=True):
+    """What brings a pool to a price, the transfers between its vaults and the treasury aside."""
+
+    changed: Mapping[bytes, AccountState]
+    # Atoms that the treasury pays into the vaults, in the pool's own order; negative out of them.
+    gain_0: int
+    gain_1: int
+
+
+class PoolKind(msgspec.Struct, frozen=True):
+    """What the market knows of a venue."""
+
+    program_id: bytes
+    program: Program
+    # From base and quote.
+    pool: Callable[[Token, Token], MarketPool]
+    # Adds the pool's accounts and those it shares with others of its kind, as at genesis.
+    put: Callable[[Accounts, MarketPool], None]
+    # To a price of token 0 in token 1 (atoms, numerator and denominator); None where it stays.
+    moved: Callable[[Read, MarketPool, int, int], PoolMove | None]
+    # The accounts of a swap with these keys after the market moved by so many bps against it.
+    against: Callable[[Read, Sequence[bytes], int], Mapping[bytes, AccountState]]
+
+
+def treasury_account(token: Token) -> bytes:
+    """Where the treasury holds a token."""
+    return associated_address(TREASURY, token.mint)
+
+
+def put(accounts: Accounts, key: bytes, data: bytes, owner: bytes) -> None:
+    """Adds an account that is exempt from rent."""
+    assert owner != SYSTEM_PROGRAM
+    accounts[key] = AccountState(rent_minimum(len(data)), data, owner)
+
+
+def put_tokens(accounts: Accounts, key: bytes, token: Token, owner: bytes, atoms: int) -> None:
+    """Adds a token account."""
+    accounts[key] = tokens_of(token.mint, owner, atoms)
+
+
+def put_program(accounts: Accounts, key: bytes) -> None:
+    """Adds a program's account."""
+    accounts[key] = AccountState(rent_minimum(36), bytes(36), LOADER, executable=True)
+
+
+def tokens_of(mint_key: bytes, owner: bytes, atoms: int) -> AccountState:
+    """A token account, with the lamports behind it where the token is wrapped SOL."""
+    if mint_key == NATIVE_MINT:
+        data = token_account(mint_key, owner, atoms, TOKEN_RENT)
+        return AccountState(TOKEN_RENT + atoms, data, TOKEN_PROGRAM)
+    return AccountState(TOKEN_RENT, token_account(mint_key, owner, atoms), TOKEN_PROGRAM)
+
+
+def with_more_tokens(state: AccountState, atoms: int) -> AccountState:
+    """The token account with this many more atoms, or fewer; wrapped SOL's lamports follow."""
+    total = amount_of(state.data) + atoms
+    assert 0 <= total < 2**64
+    data = state.data[:64] + total.to_bytes(8, "little") + state.data[72:]
+    lamports = state.lamports + (atoms if state.data[109] else 0)
+    return AccountState(lamports, data, state.owner)
+
+
+def more_in_vault(read: Read, vault: bytes, shift_bps: int) -> Accounts:
+    """The vault as if it had this much more than it has: its pool's price is lower then."""
+    state = read(vault)
+    if state is None or state.owner != TOKEN_PROGRAM:
+        return {}
+    atoms = min(amount_of(state.data) * (10_000 + shift_bps) // 10_000, 2**63)
+    data = state.data[:64] + atoms.to_bytes(8, "little") + state.data[72:]
+    return {vault: AccountState(state.lamports, data, state.owner)}
