@@ -179,7 +179,7 @@ class Pipeline:
             )
             route = best_route(request, snapshot, NetworkCosts(1_000))
             assert isinstance(route, Route), route
-            minimum = execution.minimum_for(order, route.quote.amount_out_atoms)
+            minimum = execution.minimum_for(order, route.amount_out_atoms)
             return Planned(order, route, minimum, None)
 
         pairs = list(zip(orders, snapshots, strict=True))
@@ -272,7 +272,7 @@ def swap_plan(one: Planned) -> Any:
     from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
     from fairlead.solana.transaction import SwapPlan, TokenMint, Wrap, user_account
 
-    order, pool, terms = one.order, one.route.pool, one.order.terms
+    order, pool, terms = one.order, one.route.legs[0].pool, one.order.terms
     wallet = Pubkey.from_string(terms.wallet)
     sides = [TokenMint(m, p) for m, p in zip(pool.mints, pool.token_programs, strict=True)]
     token_in, token_out = sides if str(sides[0].mint) == terms.token_in else sides[::-1]
@@ -289,7 +289,7 @@ def swap_plan(one: Planned) -> Any:
         terms.amount_in_atoms,
         one.minimum,
     )
-    units = (one.route.quote.compute_units + 60_000) * 12 // 10
+    units = (one.route.compute_units + 60_000) * 12 // 10
     return SwapPlan(wallet, one.blockhash.blockhash, units, 1_000, latch, token_out, wrap, (swap,))
 
 
@@ -297,7 +297,7 @@ def new_attempt(one: Planned) -> Any:
     from fairlead.orders.model import Attempt, Leg
     from fairlead.solana.transaction import assemble
 
-    terms, pool, blockhash = one.order.terms, one.route.pool, one.blockhash
+    terms, pool, blockhash = one.order.terms, one.route.legs[0].pool, one.blockhash
     vaults = pool.pool.vaults
     vault_in, vault_out = vaults if str(pool.mints[0]) == terms.token_in else vaults[::-1]
     leg = Leg(

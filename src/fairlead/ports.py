@@ -446,6 +446,8 @@ class PoolSnapshot(msgspec.Struct, frozen=True, gc=False):
     pools: tuple[LoadedPool, ...]
     # Pools left out, with the reason.
     left_out: tuple[tuple[Pubkey, str], ...] = ()
+    # Pools of other pairs, of the same bank: for paths of two hops, and for the price of a lamport.
+    others: tuple[LoadedPool, ...] = ()
 
 
 class Pools(Protocol):

@@ -46,7 +46,7 @@ def routed(*pools: PricedPool, price: int = 0, **given: Any) -> Route | NoRoute:
 def test_no_pool_pays_more_than_the_chosen_one(outs: list[int]) -> None:
     route = routed(*(PricedPool(number, out) for number, out in enumerate(outs)))
     assert isinstance(route, Route)
-    assert max(outs) == route.quote.amount_out_atoms
+    assert max(outs) == route.amount_out_atoms
     assert len(outs) == len(route.candidates)
 
 
@@ -55,7 +55,7 @@ def test_network_costs_decide_between_nearly_equal_outputs() -> None:
     cheap, dear = PricedPool(1, 150_000_000, 50_000), PricedPool(2, 150_100_000, 1_050_000)
     route = routed(cheap, dear, price=1_000_000)
     assert isinstance(route, Route)
-    assert cheap.address == route.pool.address
+    assert cheap.address == route.legs[0].pool.address
 
 
 def test_every_alternative_is_kept_with_its_reason() -> None:
@@ -70,7 +70,7 @@ def test_the_orders_allow_list_and_price_impact_bind() -> None:
     meteora = PricedPool(1, 9, venue=Venue.METEORA_DAMM_V2)
     route = routed(meteora, PricedPool(2, 5), venues=("raydium_cpmm",))
     assert isinstance(route, Route)
-    assert 5 == route.quote.amount_out_atoms
+    assert 5 == route.amount_out_atoms
     moved = routed(PricedPool(1, 9, impact_bps=51), max_price_impact_bps=50)
     assert isinstance(moved, NoRoute)
     assert ErrorClass.STALE is moved.error_class

@@ -197,7 +197,7 @@ def submitted(
         new_attempt=attempt,
         minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
         signature=attempt.signature,
-        dex=route.pool.venue.dex,
+        dex=route.legs[0].pool.venue.dex,
     )
 
 

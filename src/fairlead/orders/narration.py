@@ -61,7 +61,7 @@ def routed(order: Order, route: Route, minimum_atoms: int) -> bytes:
     """All quotes, the chosen one, and why."""
     terms, form = order.terms, order.terms.number_form
     quotes = quotes_data(route.candidates, terms, form)
-    venue = route.pool.venue
+    venue = route.legs[0].pool.venue
     return encode(
         EventData(
             quote=quotes[0],
@@ -98,13 +98,14 @@ _WHY_ANOTHER = {
 def another_attempt(order: Order, route: Route, attempt: Attempt, purpose: Purpose) -> bytes:
     """The same limit once more: under a new blockhash, or for a higher fee."""
     quotes = quotes_data(route.candidates, order.terms, order.terms.number_form)
+    venue = route.legs[0].pool.venue
     return encode(
         EventData(
             quote=quotes[0],
             quotes=quotes,
-            selected_dex=route.pool.venue.dex,
-            dex=route.pool.venue.dex,
-            venue=route.pool.venue.value,
+            selected_dex=venue.dex,
+            dex=venue.dex,
+            venue=venue.value,
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
             attempt=attempt_data(attempt),

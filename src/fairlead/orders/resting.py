@@ -11,7 +11,7 @@ from fairlead.orders.model import (
     OrderStatus,
 )
 from fairlead.orders.model import EventType as E
-from fairlead.routing import Candidate, Route
+from fairlead.routing import Alternative, Candidate, Route, alone, route_of
 
 
 def floor_of(order: Order) -> int | None:
@@ -28,16 +28,24 @@ def reaching(route: Route, floor_atoms: int | None) -> Route | None:
     Routes are compared net of network costs and the floor speaks of what reaches the account, so
     that near a tie the best may fall short where the second does not.
     """
-    for candidate in route.candidates:
-        quote = candidate.quote
-        if quote is None or (floor_atoms is not None and quote.amount_out_atoms < floor_atoms):
-            continue
-        if candidate.pool is route.pool:
-            return route
-        others = tuple([each for each in route.candidates if each is not candidate])
-        reason = f"{candidate.pool.venue.value} reaches the minimum; what nets more does not"
-        return Route(candidate.pool, quote, (candidate, *others), reason)
-    return None
+    if floor_atoms is None or route.amount_out_atoms >= floor_atoms:
+        return route
+    reach = [each for each in _beside(route) if each.amount_out_atoms >= floor_atoms]
+    if not reach:
+        return None
+    chosen = max(reach, key=lambda each: each.net_out_atoms)
+    first = chosen.legs[0].pool
+    # What is told of first is what was chosen.
+    told = sorted(route.candidates, key=lambda each: each.pool is not first)
+    reason = f"{first.venue.value} reaches the minimum; what nets more does not"
+    return route_of(chosen, tuple(told), route.alternatives, reason)
+
+
+def _beside(route: Route) -> list[Alternative]:
+    """All routes that were compared: the shapes, and every single pool."""
+    ends = route.path.mints[0], route.path.mints[-1]
+    singles = [alone(each, *ends) for each in route.candidates if each.quote is not None]
+    return [*singles, *[each for each in route.alternatives if each.legs]]
 
 
 def fired(order_id: str, sequence: int, now_ms: int) -> Change:

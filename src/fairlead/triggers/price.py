@@ -7,6 +7,10 @@ quoted at its own size, and fires exactly when that gives its threshold; every q
 ceiling on the price of all larger orders (`offers`), so the walk goes on with the next order whose
 limit is not above the ceiling. What it quotes in vain are orders within a hair of their limit.
 docs/decisions/0008-limit-orders-by-size.md has the figures.
+
+Single pools of the pair decide, though an order may be executed by several: the walk relies on
+ceilings that hold for each pool alone. A price that only a split or a path of two hops gives fires
+nothing; what fires can be had from one pool.
 """
 
 import heapq

@@ -1,8 +1,6 @@
 """One attempt: read the pools, choose, build, simulate, sign, and store it. Nothing is sent
 here."""
 
-import math
-
 import msgspec
 import structlog
 from solders.pubkey import Pubkey
@@ -13,7 +11,15 @@ from fairlead.orders import budget, execution, resting
 from fairlead.orders.execution import Failure
 from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
 from fairlead.ports import Blockhash, Chain
-from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
+from fairlead.routing import (
+    NetworkCosts,
+    NoRoute,
+    Route,
+    RouteLeg,
+    RouteRequest,
+    best_route,
+    compute_unit_limit,
+)
 from fairlead.solana import program_errors
 from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE, WSOL_MINT
 from fairlead.solana.fees import (
@@ -25,7 +31,6 @@ from fairlead.solana.fees import (
 from fairlead.solana.landing import Purpose
 from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
 from fairlead.solana.transaction import (
-    MAX_COMPUTE_UNITS,
     UNSIGNED,
     SwapPlan,
     TokenMint,
@@ -40,14 +45,6 @@ from fairlead.workers import latches
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.attempting")
-
-UNITS_AROUND_A_SWAP = 60_000
-"""Compute units of latch, account creation, wrap and unwrap together, with the classic token
-program."""
-
-UNITS_MARGIN = (12, 10)
-"""The limit asked for over the estimate: 20 % more. The simulation of the same message checks
-it."""
 
 
 async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
@@ -130,7 +127,7 @@ async def _make(
             candidates=result.candidates,
             below_floor=True,
         )
-    minimum = execution.minimum_for(order, route.quote.amount_out_atoms)
+    minimum = execution.minimum_for(order, route.amount_out_atoms)
     price = min(price, _affordable(order, earlier, route))
     blockhash = await parts.chain.latest_blockhash()
     if last is not None and not _is_another(last, blockhash, price, purpose):
@@ -144,7 +141,7 @@ async def _make(
     if simulation.error is not None:
         refusal = program_errors.failure_of(simulation.error, simulation.logs)
         return _refused(refusal, route, minimum == resting.floor_of(order))
-    legs = (_leg(order, route),)
+    legs = tuple([_leg(leg) for leg in route.legs])
     attempt = signed_attempt(bench, order, plan, blockhash, message, number, minimum, legs)
     return Made(route, attempt)
 
@@ -174,7 +171,7 @@ async def _wanted_price(
 def _affordable(order: Order, earlier: tuple[Attempt, ...], route: Route) -> int:
     """The price that what is left of the order's fee cap pays for this route."""
     room = budget.room_lamports(order, earlier, AttemptKind.SWAP)
-    return affordable_price(room, _compute_units(route))
+    return affordable_price(room, compute_unit_limit(route.compute_units))
 
 
 def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpose) -> bool:
@@ -186,13 +183,6 @@ def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpos
     return True
 
 
-def _compute_units(route: Route) -> int:
-    """The limit to ask for."""
-    up, down = UNITS_MARGIN
-    units = math.ceil((route.quote.compute_units + UNITS_AROUND_A_SWAP) * up / down)
-    return min(units, MAX_COMPUTE_UNITS)
-
-
 async def _plan(
     bench: Workbench,
     order: Order,
@@ -202,9 +192,11 @@ async def _plan(
     blockhash: Blockhash,
     number: int,
 ) -> SwapPlan:
-    chain, terms, pool = bench.parts.chain, order.terms, route.pool
+    chain, terms = bench.parts.chain, order.terms
+    # One swap: nothing here asks routing for more.
+    (leg,) = route.legs
     wallet = Pubkey.from_string(terms.wallet)
-    token_in, token_out = _sides(order, route)
+    token_in, token_out = _sides(leg)
     wrap = None
     if WSOL_MINT in (token_in.mint, token_out.mint):
         seed = wrap_seed(order.secret, number)
@@ -212,7 +204,7 @@ async def _plan(
         sold = terms.amount_in_atoms if token_in.mint == WSOL_MINT else 0
         wrap = Wrap(wrap_address(wallet, seed), seed, rent + sold)
     latch = await latch_of(chain, order) if bench.settings.latch else None
-    swap = pool.swap_exact_in(
+    swap = leg.pool.swap_exact_in(
         wallet,
         token_in.mint,
         user_account(wallet, token_in, wrap),
@@ -223,7 +215,7 @@ async def _plan(
     return SwapPlan(
         wallet,
         blockhash.blockhash,
-        _compute_units(route),
+        compute_unit_limit(route.compute_units),
         price,
         latch,
         None if token_out.mint == WSOL_MINT else token_out,
@@ -232,14 +224,14 @@ async def _plan(
     )
 
 
-def _sides(order: Order, route: Route) -> tuple[TokenMint, TokenMint]:
+def _sides(leg: RouteLeg) -> tuple[TokenMint, TokenMint]:
     """Input and output mint with their token programs."""
-    pool = route.pool
+    pool = leg.pool
     first, second = (
         TokenMint(mint, program)
         for mint, program in zip(pool.mints, pool.token_programs, strict=True)
     )
-    return (first, second) if str(first.mint) == order.terms.token_in else (second, first)
+    return (first, second) if first.mint == leg.input_mint else (second, first)
 
 
 async def latch_of(chain: Chain, order: Order) -> Latch:
@@ -287,16 +279,16 @@ def signed_attempt(
     )
 
 
-def _leg(order: Order, route: Route) -> Leg:
-    pool = route.pool
-    first_is_in = str(pool.mints[0]) == order.terms.token_in
+def _leg(leg: RouteLeg) -> Leg:
+    pool = leg.pool
+    first_is_in = pool.mints[0] == leg.input_mint
     vault_in, vault_out = pool.pool.vaults if first_is_in else pool.pool.vaults[::-1]
     return Leg(
         venue=pool.venue.value,
         program=str(pool.pool.program_id),
         pool=str(pool.address),
-        token_in=order.terms.token_in,
-        token_out=order.terms.token_out,
+        token_in=str(leg.input_mint),
+        token_out=str(leg.output_mint),
         vault_in=str(vault_in),
         vault_out=str(vault_out),
     )

@@ -18,7 +18,15 @@ from fairlead.orders.model import (
     OrderType,
 )
 from fairlead.orders.retry import RetryPolicy
-from fairlead.routing import Candidate, NetworkCosts, Route, RouteRequest, best_route
+from fairlead.routing import (
+    Candidate,
+    NetworkCosts,
+    Route,
+    RouteRequest,
+    alone,
+    best_route,
+    route_of,
+)
 from fairlead.solana.landing import Purpose
 from fairlead.venues.venue import LoadedPool
 from tests.unit.orders.facts import NOW_MS, attempt, order, terms
@@ -76,14 +84,14 @@ def test_the_row_keeps_the_floor_and_not_the_minimum_of_one_round() -> None:
 def _two(outs: tuple[int, int]) -> Route:
     """Two candidates that pay so much, the first netting more."""
     pools: tuple[LoadedPool, LoadedPool] = (cpmm_pool(), damm_v2_pool())
-    quote = _route().quote
+    quote = _route().legs[0].quote
     first, second = (
         Candidate(pool, msgspec.structs.replace(quote, amount_out_atoms=out), 1_000 - n)
         for n, (pool, out) in enumerate(zip(pools, outs, strict=True))
     )
-    assert first.quote is not None
     refused = Candidate(cpmm_pool(), error="pays nothing")
-    return Route(pools[0], first.quote, (first, second, refused), "nets more")
+    chosen = alone(first, *MINTS)
+    return route_of(chosen, (first, second, refused), (chosen,), "nets more")
 
 
 def test_route_that_reaches_the_floor_is_kept() -> None:
@@ -96,7 +104,7 @@ def test_route_that_falls_short_gives_way_to_one_that_does_not() -> None:
     route = _two((100, 101))
     other = resting.reaching(route, 101)
     assert other is not None
-    assert (route.candidates[1].pool, 101) == (other.pool, other.quote.amount_out_atoms)
+    assert (route.candidates[1].pool, 101) == (other.legs[0].pool, other.amount_out_atoms)
     # What is told of first is what was chosen.
     assert route.candidates[1] is other.candidates[0]
     assert len(route.candidates) == len(other.candidates)

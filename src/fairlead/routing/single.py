@@ -1,85 +1,24 @@
-"""The route with the highest net output, over all pools of a pair. Pure: quotes in, a decision out.
-
-Net output is what reaches the user's token account less the network costs turned into tokenOut.
-Limits and
-reported prices speak of what reaches the account; only the comparison of routes subtracts the
-network costs.
-"""
-
-import msgspec
-from solders.pubkey import Pubkey
+"""What every pool of the pair pays alone, and why the best of them is that."""
 
 from fairlead.amounts import mul_div_ceil
 from fairlead.ports import PoolSnapshot
+from fairlead.routing.model import Candidate, NetworkCosts, NoRoute, RouteRequest
+from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.fees import base_fee_lamports, priority_fee_lamports
 from fairlead.venues.venue import ErrorClass, LoadedPool, SwapQuote, VenueError
 
-WSOL_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
 
-
-class RouteRequest(msgspec.Struct, frozen=True, gc=False):
-    """What is to be swapped, and within which limits."""
-
-    token_in: Pubkey
-    token_out: Pubkey
-    amount_in_atoms: int
-    # Allow-list of venue names; None allows all.
-    venues: tuple[str, ...] | None = None
-    max_price_impact_bps: int | None = None
-
-
-class NetworkCosts(msgspec.Struct, frozen=True, gc=False):
-    """What landing costs besides the swap."""
-
-    compute_unit_price_micro_lamports: int = 0
-    tip_lamports: int = 0
-    # Rent of accounts that stay with the user (a new token account), not what comes back.
-    rent_lamports: int = 0
-
-
-class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """One pool's answer: a quote with its net output, or the reason why it cannot serve."""
-
-    pool: LoadedPool
-    quote: SwapQuote | None = None
-    # Output less network costs in atoms of tokenOut; may be negative.
-    net_out_atoms: int = 0
-    error: str | None = None
-    error_class: ErrorClass | None = None
-
-
-class Route(msgspec.Struct, frozen=True, gc=False):
-    """The chosen pool with all that was compared, best first."""
-
-    pool: LoadedPool
-    quote: SwapQuote
-    candidates: tuple[Candidate, ...]
-    reason: str
-
-
-class NoRoute(msgspec.Struct, frozen=True, gc=False):
-    """No pool can serve the request; `error_class` is the most hopeful of the pools' reasons."""
-
-    error_class: ErrorClass
-    reason: str
-    candidates: tuple[Candidate, ...]
-
-
-def best_route(
+def candidates_of(
     request: RouteRequest, snapshot: PoolSnapshot, costs: NetworkCosts
-) -> Route | NoRoute:
-    """Quote every pool of the snapshot and choose the highest net output; ties go to the lower
-    address."""
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Every pool of the pair asked for the whole amount: those that serve, best first, ties by the
+    lower address; and those that refuse."""
     candidates = [_candidate(pool, request, snapshot, costs) for pool in snapshot.pools]
     served = [c for c in candidates if c.quote is not None]
     refused = [c for c in candidates if c.quote is None]
-    if not served:
-        return _no_route(refused)
     if len(served) > 1:
         served.sort(key=lambda c: (-c.net_out_atoms, bytes(c.pool.address)))
-    best = served[0]
-    assert best.quote is not None
-    return Route(best.pool, best.quote, (*served, *refused), _reason(served))
+    return served, refused
 
 
 def _candidate(
@@ -108,8 +47,7 @@ def _costs_in_token_out(quote: SwapQuote, request: RouteRequest, costs: NetworkC
     price them by.
 
     Between single pools of one pair only the compute units differ, so leaving it out decides
-    nothing but
-    near ties; routes over several pools bring their own SOL price.
+    nothing but near ties; routes over several pools bring their own SOL price.
     """
     price = costs.compute_unit_price_micro_lamports
     priority = priority_fee_lamports(quote.compute_units, price)
@@ -121,7 +59,8 @@ def _costs_in_token_out(quote: SwapQuote, request: RouteRequest, costs: NetworkC
     return 0
 
 
-def _reason(served: list[Candidate]) -> str:
+def reason_of(served: list[Candidate]) -> str:
+    """Why the first of the candidates that serve is the best."""
     best = served[0]
     if len(served) == 1:
         return f"{best.pool.venue.value} is the only pool that can serve the order"
@@ -136,7 +75,8 @@ def _reason(served: list[Candidate]) -> str:
 _HOPE = (ErrorClass.STALE, ErrorClass.NOT_YET, ErrorClass.LIQUIDITY, ErrorClass.TERMINAL)
 
 
-def _no_route(refused: list[Candidate]) -> NoRoute:
+def no_route(refused: list[Candidate]) -> NoRoute:
+    """What the pools' refusals mean together."""
     if not refused:
         return NoRoute(ErrorClass.TERMINAL, "no pool trades this pair", ())
     best = min(refused, key=lambda c: _HOPE.index(c.error_class or ErrorClass.TERMINAL))
