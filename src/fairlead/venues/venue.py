@@ -2,9 +2,9 @@
 
 A venue module (`raydium/cpmm.py`, `meteora/damm_v2.py`) has a `decode(address, account)` that
 checks owner, discriminator and size, and returns its pool. The pool names the further accounts it
-needs (`accounts_needed`), takes their bytes (`load`), and the loaded pool quotes and builds
-instructions. All values are atoms; the clock is an argument. A quote equals what the program pays,
-to the atom.
+needs (`accounts_needed`, and where one leads to another `more_needed`), takes their bytes (`load`),
+and the loaded pool quotes and builds instructions. All values are atoms; the clock is an argument.
+A quote equals what the program pays, to the atom.
 """
 
 from collections.abc import Mapping
@@ -171,6 +171,18 @@ class Pool(Protocol):
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:
         """Further accounts to read in the same snapshot as the pool itself."""
+        ...
+
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """What those accounts lead on to, beyond `accounts_needed`; often nothing.
+
+        Asked again with every read, until nothing is named that was not read. What is missing
+        leads nowhere: `load` says what that means.
+        """
+        ...
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where the pool swaps for nobody: off (terminal), or not open yet."""
         ...
 
     def load(self, accounts: Mapping[Pubkey, Account]) -> LoadedPool:

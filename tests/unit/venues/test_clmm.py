@@ -104,7 +104,8 @@ def test_arrays_beyond_the_pools_bitmap_are_named_by_the_extension():
     before = [clmm_accounts.config_address(0), *pool.mints, extension]
     assert before == list(found.accounts_needed)
     arrays = [array(pool, -far - 60), array(pool, far)]
-    assert before + arrays == list(found.accounts_needed_with(pool.accounts[extension]))
+    assert () == found.more_needed({})
+    assert arrays == list(found.more_needed({extension: pool.accounts[extension]}))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.venues import check
-from fairlead.venues.raydium import clmm, clmm_accounts
+from fairlead.venues.raydium import clmm
 from fairlead.venues.vectors import Vector, parse
 from fairlead.venues.venue import SwapQuote, VenueError
 
@@ -34,8 +34,7 @@ def test_quote_and_instruction_are_the_programs(path):
 def test_accounts_needed_suffice_for_the_same_quote(path):
     for vector in parse(path.read_bytes())[:12]:
         pool = clmm.decode(vector.pool, vector.accounts[vector.pool])
-        extension = vector.accounts.get(clmm_accounts.extension_address(vector.pool))
-        needed = {*pool.accounts_needed, *pool.accounts_needed_with(extension)}
+        needed = {*pool.accounts_needed, *pool.more_needed(vector.accounts)}
         found = {key: vector.accounts[key] for key in needed if key in vector.accounts}
         assert quote(pool.load(vector.accounts), vector) == quote(pool.load(found), vector)
 

@@ -161,7 +161,8 @@ def test_mint_of_old_shares_is_found_in_the_vault():
     accounts = {**pool.accounts, vault: Account(account.owner, 1, data)}
     with pytest.raises(VenueError, match=f"missing_account: {mint}"):
         decoded.load(accounts)
-    assert mint in decoded.accounts_needed_with(accounts)
+    assert () == decoded.more_needed({})
+    assert (mint,) == decoded.more_needed(accounts)
 
 
 def test_minimum_stays_where_a_vault_rounds_nothing_off():

@@ -248,8 +248,8 @@ def test_arrays_that_only_the_extension_knows_are_named_with_it():
     pool = dlmm.decode(DLMM_PAIR, accounts[DLMM_PAIR])
     beyond = bin_array_address(DLMM_PAIR, 522)
     assert beyond not in pool.accounts_needed
-    extension = accounts[bitmap_extension_address(DLMM_PAIR)]
-    assert beyond in pool.accounts_needed_with(extension)
+    assert () == pool.more_needed({})
+    assert beyond in pool.more_needed(accounts)
     assert 17 == pool.load(accounts).quote_exact_out(Y, 17, NOW).amount_out_atoms
 
 

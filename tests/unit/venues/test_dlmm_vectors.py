@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.venues import check
-from fairlead.venues.meteora import dlmm, dlmm_accounts
+from fairlead.venues.meteora import dlmm
 from fairlead.venues.vectors import Vector, parse
 from fairlead.venues.venue import SwapQuote, VenueError
 
@@ -58,8 +58,7 @@ def test_instruction_names_the_arrays_by_itself(path):
 def test_accounts_needed_suffice_for_the_same_quote(path):
     for vector in vectors_of(path)[:9]:
         pool = dlmm.decode(vector.pool, vector.accounts[vector.pool])
-        extension = vector.accounts.get(dlmm_accounts.bitmap_extension_address(vector.pool))
-        needed = {*pool.accounts_needed, *pool.accounts_needed_with(extension)}
+        needed = {*pool.accounts_needed, *pool.more_needed(vector.accounts)}
         found = {key: vector.accounts[key] for key in needed if key in vector.accounts}
         assert answer(pool.load(vector.accounts), vector) == answer(pool.load(found), vector)
 

@@ -102,20 +102,31 @@ class DammV1Pool(msgspec.Struct, frozen=True, gc=False):
         """Vaults, the pool's shares, their mints, the tokens, and the stake pool of a depeg pool.
 
         Mints and tokens are at derived addresses; where a vault's bytes name others, as old vaults
-        do, `accounts_needed_with` has them.
+        do, `more_needed` has them.
         """
         a, b = self.vault_states
         mints = (lp_mint_address(a), lp_mint_address(b))
         stake = () if self.stake is None else (self.stake,)
         return (*self.vault_states, *self.shares, *mints, *self.vaults, *stake)
 
-    def accounts_needed_with(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+    def _needed_with(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
         """As `accounts_needed`, by what these vaults' own bytes say."""
         states = (self._vault_state(accounts, 0), self._vault_state(accounts, 1))
         mints = tuple(state.lp_mint for state in states)
         tokens = tuple(state.token_vault for state in states)
         stake = () if self.stake is None else (self.stake,)
         return (*self.vault_states, *self.shares, *mints, *tokens, *stake)
+
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """Mints and tokens that the vaults' own bytes put elsewhere, once those are read."""
+        if not all(vault in accounts for vault in self.vault_states):
+            return ()
+        known = set(self.accounts_needed)
+        return tuple(key for key in self._needed_with(accounts) if key not in known)
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where the pool is off or not active yet."""
+        check_open(self.numbers, time)
 
     def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedDammV1Pool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong."""

@@ -39,6 +39,8 @@ OLD_LP_MINTS = {
 
 POOL_SIZE = 944
 """Of pools made now; older ones are longer. The curve ends the struct and its size varies."""
+MINT_OFFSETS = (40, 72)
+"""Of A and B."""
 _CURVE_OFFSET = 874
 _STABLE = Layout("<BQQQBQQBQ")
 STABLE_END = _CURVE_OFFSET + _STABLE.size

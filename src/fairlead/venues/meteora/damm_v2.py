@@ -87,6 +87,14 @@ class DammV2Pool(msgspec.Struct, frozen=True, gc=False):
         pairs = zip(self.mints, self.token_programs, strict=True)
         return tuple(mint for mint, program in pairs if program == TOKEN_2022_PROGRAM)
 
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """Nothing: the pool names all."""
+        return ()
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where the pool is disabled or not active yet."""
+        check_open(self.numbers, point_of(self.numbers, time))
+
     def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedDammV2Pool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong."""
         return LoadedDammV2Pool(self, (self._mint(accounts, 0), self._mint(accounts, 1)))

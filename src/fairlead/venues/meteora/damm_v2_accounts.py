@@ -20,6 +20,8 @@ EVENT_AUTHORITY = Pubkey.from_string("3rmHSu74h1ZcmAisVcWerTCiRDQbUrBKmcwptYGjHf
 
 POOL_DISCRIMINATOR = bytes.fromhex("f19a6d0411b16dbc")
 POOL_SIZE = 1112
+MINT_OFFSETS = (168, 200)
+"""Of A and B."""
 
 # Base fee, shares, dynamic fee, init_sqrt_price: offsets 8 … 168.
 _FEES = Layout("<QB5xHIIQ8xBxB3xHB7xIIHHHHQ10Q")

@@ -25,6 +25,7 @@ from fairlead.venues.meteora.dlmm_arrays import decode_extension
 from fairlead.venues.meteora.dlmm_errors import BITMAP_EXTENSION_IS_NOT_PROVIDED
 from fairlead.venues.meteora.dlmm_loaded import LoadedDlmmPool as LoadedDlmmPool
 from fairlead.venues.meteora.dlmm_path import indices_on_path, path_of
+from fairlead.venues.meteora.dlmm_swap import check_open
 from fairlead.venues.token2022 import (
     TOKEN_2022_PROGRAM,
     Mint,
@@ -32,7 +33,14 @@ from fairlead.venues.token2022 import (
     decode_mint,
     is_token_account,
 )
-from fairlead.venues.venue import Account, ErrorClass, Venue, VenueError, account_of
+from fairlead.venues.venue import (
+    Account,
+    ChainTime,
+    ErrorClass,
+    Venue,
+    VenueError,
+    account_of,
+)
 
 ARRAYS_PER_SIDE = 4
 """Bin arrays read in each direction: 280 bins and more, about what a transaction can compute."""
@@ -72,11 +80,11 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
     def accounts_needed(self) -> tuple[Pubkey, ...]:
         """Reserves, mints with fees, the nearest bin arrays, and the extension where it may matter.
 
-        Arrays that only the extension names are in `accounts_needed_with`.
+        Arrays that only the extension names are in `more_needed`.
         """
-        return self.accounts_needed_with(None)
+        return self._needed_with(None)
 
-    def accounts_needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
+    def _needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
         """As `accounts_needed`, with the arrays that this extension's bitmap adds."""
         decoded = None if extension is None else decode_extension(self.address, extension)
         count, numbers = ARRAYS_PER_SIDE, self.numbers
@@ -87,6 +95,18 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
             needed.append(bitmap_extension_address(self.address))
         needed += [bin_array_address(self.address, index) for index in dict.fromkeys(down + up)]
         return tuple(needed)
+
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """The arrays that only the extension names, once it is read."""
+        extension = accounts.get(bitmap_extension_address(self.address))
+        if extension is None:
+            return ()
+        known = set(self.accounts_needed)
+        return tuple(key for key in self._needed_with(extension) if key not in known)
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where the pair is disabled or not active yet."""
+        check_open(self.numbers, time)
 
     def _token_2022_mints(self) -> list[Pubkey]:
         pairs = zip(self.mints, self.token_programs, strict=True)

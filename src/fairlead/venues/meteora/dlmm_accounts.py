@@ -20,6 +20,8 @@ MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 
 PAIR_DISCRIMINATOR = bytes.fromhex("210b3162b565b10d")
 PAIR_SIZE = 904
+MINT_OFFSETS = (88, 120)
+"""Of X and Y."""
 KNOWN_PAIR_VERSIONS = (0, 1)
 """Before and since the release with limit orders; one that is not known is refused by its name."""
 

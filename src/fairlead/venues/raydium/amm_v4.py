@@ -90,6 +90,14 @@ class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
             return (*self.vaults, self._key(_OPEN_ORDERS), self._key(_MARKET))
         return self.vaults
 
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """Nothing: the pool names all."""
+        return ()
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where its status lets nobody swap, now or yet; whatever its order book."""
+        check_status(self.numbers, time, (0, 0))
+
     def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedAmmV4Pool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.
 

@@ -26,8 +26,16 @@ from fairlead.venues.raydium.clmm_bitmap import ARRAYS_PER_SWAP as ARRAYS_PER_SW
 from fairlead.venues.raydium.clmm_bitmap import MAX_ARRAYS, ArrayPath, array_path
 from fairlead.venues.raydium.clmm_loaded import LoadedClmmPool as LoadedClmmPool
 from fairlead.venues.raydium.clmm_path import Path
+from fairlead.venues.raydium.clmm_swap import check_open
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint, decode_mint
-from fairlead.venues.venue import Account, ErrorClass, Venue, VenueError, account_of
+from fairlead.venues.venue import (
+    Account,
+    ChainTime,
+    ErrorClass,
+    Venue,
+    VenueError,
+    account_of,
+)
 
 ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
 """The bitmap extension not counted."""
@@ -55,11 +63,11 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
         """Config, both mints, the arrays that the pool's own bitmap names, perhaps the extension.
 
         The extension is among them where that bitmap ends within a swap's arrays; once it is read,
-        `accounts_needed_with` names the arrays beyond. What does not exist ends the path.
+        `more_needed` names the arrays beyond. What does not exist ends the path.
         """
-        return self.accounts_needed_with(None)
+        return self._needed_with(None)
 
-    def accounts_needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
+    def _needed_with(self, extension: Account | None) -> tuple[Pubkey, ...]:
         """As `accounts_needed`, with the arrays that this extension's bitmap adds."""
         paths = self._paths(self._extension_bits(extension), ARRAYS_PER_SWAP)
         starts = dict.fromkeys(start for path in paths for start in path.starts)
@@ -68,6 +76,18 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
             needed.append(extension_address(self.address, self.program_id))
         needed += [tick_array_address(self.address, start, self.program_id) for start in starts]
         return tuple(needed)
+
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """The arrays beyond the pool's own bitmap, once the extension is read."""
+        extension = accounts.get(extension_address(self.address, self.program_id))
+        if extension is None:
+            return ()
+        known = set(self.accounts_needed)
+        return tuple(key for key in self._needed_with(extension) if key not in known)
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where swaps are off or not open yet."""
+        check_open(self.numbers, time.unix_timestamp)
 
     def load(self, accounts: Mapping[Pubkey, Account], *, unproven: bool = False) -> LoadedClmmPool:
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.

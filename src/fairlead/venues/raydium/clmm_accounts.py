@@ -28,6 +28,9 @@ EXTENSION_SIZE = 1832
 OBSERVATION_DISCRIMINATOR = bytes.fromhex("7aaec5358109a584")
 OBSERVATION_SIZE = 4483
 
+MINT_OFFSETS = (73, 105)
+"""Of mint 0 and mint 1, the smaller address first."""
+
 TICKS_PER_ARRAY = 60
 TICK_OFFSET, TICK_SIZE = 44, 168
 

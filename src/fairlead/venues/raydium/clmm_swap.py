@@ -50,11 +50,12 @@ def exact_in(
     fee_in, fee_out = fees
     withheld = fee_in.fee(amount_in) if fee_in is not None else 0
     net = amount_in - withheld
-    limit = _check(numbers, zero_for_one, net, sqrt_price_limit_x64, unix_timestamp)
+    check_open(numbers, unix_timestamp)
+    limit = check_order(numbers, zero_for_one, net, sqrt_price_limit_x64)
     walk = walker(net, limit)
-    _check_amounts(walk)
+    check_amounts(walk)
     if walk.amount_in != net:
-        withheld = _inverse_fee(fee_in, walk.amount_in)
+        withheld = inverse_fee(fee_in, walk.amount_in)
     paid = walk.amount_in + withheld
     received = walk.amount_out - (fee_out.fee(walk.amount_out) if fee_out is not None else 0)
     if sqrt_price_limit_x64 == NO_LIMIT and paid != amount_in:
@@ -73,13 +74,14 @@ def exact_out(
 ) -> Swap:
     """The swap that brings `amount_out` to the user, or less where a price limit is given."""
     fee_in, fee_out = fees
-    gross = amount_out + _inverse_fee(fee_out, amount_out)
+    gross = amount_out + inverse_fee(fee_out, amount_out)
     if gross > U64_MAX:
         raise panic("the output is more than 2^64-1")
-    limit = _check(numbers, zero_for_one, gross, sqrt_price_limit_x64, unix_timestamp)
+    check_open(numbers, unix_timestamp)
+    limit = check_order(numbers, zero_for_one, gross, sqrt_price_limit_x64)
     walk = walker(gross, limit)
-    _check_amounts(walk)
-    paid = walk.amount_in + _inverse_fee(fee_in, walk.amount_in)
+    check_amounts(walk)
+    paid = walk.amount_in + inverse_fee(fee_in, walk.amount_in)
     if paid > U64_MAX:
         raise panic("the input is more than 2^64-1")
     received = walk.amount_out - (fee_out.fee(walk.amount_out) if fee_out is not None else 0)
@@ -88,17 +90,31 @@ def exact_out(
     return Swap(paid, received, walk)
 
 
+def check_open(numbers: PoolNumbers, unix_timestamp: int) -> None:
+    """Refuses a pool whose swaps are off (terminal) or not open yet."""
+    _check_on(numbers)
+    _check_opened(numbers, unix_timestamp)
+
+
+def _check_on(numbers: PoolNumbers) -> None:
+    if numbers.status & STATUS_SWAP_OFF:
+        raise refusal("NotApproved", "swaps are off")
+
+
+def _check_opened(numbers: PoolNumbers, unix_timestamp: int) -> None:
+    if unix_timestamp <= numbers.open_time:
+        detail = f"opens after {numbers.open_time}"
+        raise anchor_refusal("RequireGtViolated", ErrorClass.NOT_YET, detail)
+
+
 def _check(
     numbers: PoolNumbers, zero_for_one: bool, amount: int, limit: int, unix_timestamp: int
 ) -> int:
     """The refusals before anything moves, in the program's order; returns the limit in force."""
-    if unix_timestamp <= numbers.open_time:
-        detail = f"opens after {numbers.open_time}"
-        raise anchor_refusal("RequireGtViolated", ErrorClass.NOT_YET, detail)
+    _check_opened(numbers, unix_timestamp)
     if not amount:
         raise refusal("ZeroAmountSpecified")
-    if numbers.status & STATUS_SWAP_OFF:
-        raise refusal("NotApproved", "swaps are off")
+    _check_on(numbers)
     if limit == NO_LIMIT:
         limit = MIN_SQRT_PRICE_X64 + 1 if zero_for_one else MAX_SQRT_PRICE_X64 - 1
     price = numbers.sqrt_price_x64
@@ -111,13 +127,15 @@ def _check(
     return limit
 
 
-def _check_amounts(walk: Walk) -> None:
+def check_amounts(walk: Walk) -> None:
+    """Refuses dust."""
     # The program also demands that the price moved; without that nothing comes out.
     if not walk.amount_in or not walk.amount_out:
         raise refusal("TooSmallInputOrOutputAmount")
 
 
-def _inverse_fee(fee: TransferFee | None, post_fee_atoms: int) -> int:
+def inverse_fee(fee: TransferFee | None, post_fee_atoms: int) -> int:
+    """What a transfer withholds that leaves this much, as the program finds it."""
     if fee is None:
         return 0
     inverse = fee.inverse_fee(post_fee_atoms)

@@ -92,6 +92,14 @@ class CpmmPool(msgspec.Struct, frozen=True, gc=False):
         pairs = zip(self.mints, self.token_programs, strict=True)
         return always + tuple(mint for mint, program in pairs if program == TOKEN_2022_PROGRAM)
 
+    def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
+        """Nothing: the pool names all."""
+        return ()
+
+    def check_open(self, time: ChainTime) -> None:
+        """`VenueError` where swaps are off or not open yet."""
+        check_open(self.numbers, time.unix_timestamp)
+
     def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedCpmmPool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong."""
         config = account_of(accounts, self.amm_config)

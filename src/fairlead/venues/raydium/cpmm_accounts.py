@@ -22,6 +22,9 @@ CONFIG_SIZE = 236
 OBSERVATION_DISCRIMINATOR = bytes.fromhex("7aaec5358109a584")
 OBSERVATION_SIZE = 4075
 
+MINT_OFFSETS = (168, 200)
+"""Of mint 0 and mint 1, the smaller address first."""
+
 STATUS_SWAP_OFF = 4
 """Bit of `status` that turns swaps off."""
 
