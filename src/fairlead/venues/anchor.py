@@ -22,6 +22,8 @@ ANCHOR_ERRORS: dict[int, tuple[str, str]] = {
     2012: ("ConstraintAddress", "An address constraint was violated"),
     2014: ("ConstraintTokenMint", "A token mint constraint was violated"),
     2021: ("ConstraintTokenTokenProgram", "A token account token program constraint was violated"),
+    2501: ("RequireEqViolated", "A require_eq expression was violated"),
+    2502: ("RequireKeysEqViolated", "A require_keys_eq expression was violated"),
     2505: ("RequireGtViolated", "A require_gt expression was violated"),
     2506: ("RequireGteViolated", "A require_gte expression was violated"),
     3001: ("AccountDiscriminatorNotFound", "No 8 byte discriminator was found on the account"),

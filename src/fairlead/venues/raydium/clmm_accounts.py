@@ -157,9 +157,18 @@ def decode_numbers(data: bytes) -> PoolNumbers:
 def decode_rates(address: Pubkey, account: Account, program_id: Pubkey) -> ConfigRates:
     """The rates in this config; `VenueError` not_a_config where there is none."""
     _check("not_a_config", address, account, program_id, CONFIG_SIZE, CONFIG_DISCRIMINATOR)
-    protocol, trade, _, fund = _CONFIG_RATES.unpack_from(account.data, _CONFIG_RATES_OFFSET)
-    if trade >= FEE_RATE_DENOMINATOR or protocol + fund > FEE_RATE_DENOMINATOR:
+    rates = rates_in(account.data)
+    if (
+        rates.trade_fee_rate >= FEE_RATE_DENOMINATOR
+        or rates.protocol_fee_rate + rates.fund_fee_rate > FEE_RATE_DENOMINATOR
+    ):
         raise VenueError(ErrorClass.TERMINAL, "impossible_fee_rate", detail=str(address))
+    return rates
+
+
+def rates_in(data: bytes) -> ConfigRates:
+    """The rates in the bytes of a config."""
+    protocol, trade, _, fund = _CONFIG_RATES.unpack_from(data, _CONFIG_RATES_OFFSET)
     return ConfigRates(trade, protocol, fund)
 
 

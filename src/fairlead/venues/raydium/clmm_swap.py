@@ -50,7 +50,7 @@ def exact_in(
     fee_in, fee_out = fees
     withheld = fee_in.fee(amount_in) if fee_in is not None else 0
     net = amount_in - withheld
-    check_open(numbers, unix_timestamp)
+    check_opened(numbers, unix_timestamp)
     limit = check_order(numbers, zero_for_one, net, sqrt_price_limit_x64)
     walk = walker(net, limit)
     check_amounts(walk)
@@ -77,7 +77,7 @@ def exact_out(
     gross = amount_out + inverse_fee(fee_out, amount_out)
     if gross > U64_MAX:
         raise panic("the output is more than 2^64-1")
-    check_open(numbers, unix_timestamp)
+    check_opened(numbers, unix_timestamp)
     limit = check_order(numbers, zero_for_one, gross, sqrt_price_limit_x64)
     walk = walker(gross, limit)
     check_amounts(walk)
@@ -93,7 +93,7 @@ def exact_out(
 def check_open(numbers: PoolNumbers, unix_timestamp: int) -> None:
     """Refuses a pool whose swaps are off (terminal) or not open yet."""
     _check_on(numbers)
-    _check_opened(numbers, unix_timestamp)
+    check_opened(numbers, unix_timestamp)
 
 
 def _check_on(numbers: PoolNumbers) -> None:
@@ -101,17 +101,15 @@ def _check_on(numbers: PoolNumbers) -> None:
         raise refusal("NotApproved", "swaps are off")
 
 
-def _check_opened(numbers: PoolNumbers, unix_timestamp: int) -> None:
+def check_opened(numbers: PoolNumbers, unix_timestamp: int) -> None:
+    """Refuses a pool that does not swap yet."""
     if unix_timestamp <= numbers.open_time:
         detail = f"opens after {numbers.open_time}"
         raise anchor_refusal("RequireGtViolated", ErrorClass.NOT_YET, detail)
 
 
-def _check(
-    numbers: PoolNumbers, zero_for_one: bool, amount: int, limit: int, unix_timestamp: int
-) -> int:
+def check_order(numbers: PoolNumbers, zero_for_one: bool, amount: int, limit: int) -> int:
     """The refusals before anything moves, in the program's order; returns the limit in force."""
-    _check_opened(numbers, unix_timestamp)
     if not amount:
         raise refusal("ZeroAmountSpecified")
     _check_on(numbers)
