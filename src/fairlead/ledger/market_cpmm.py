@@ -6,8 +6,6 @@ from math import isqrt
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.market_pool import (
-    MILLION,
-    MIN_MOVE,
     SIDE_DOLLARS,
     Accounts,
     MarketPool,
@@ -15,6 +13,7 @@ from fairlead.ledger.market_pool import (
     PoolMove,
     Read,
     more_in_vault,
+    product_gains,
     put,
     put_tokens,
 )
@@ -94,18 +93,6 @@ def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> Po
     reserves = amount_of(vault_0.data) - owed_0, amount_of(vault_1.data) - owed_1
     gains = product_gains(reserves, numerator, denominator)
     return None if gains is None else PoolMove({}, *gains)
-
-
-def product_gains(
-    reserves: tuple[int, int], numerator: int, denominator: int
-) -> tuple[int, int] | None:
-    """What both sides gain to have the same product at this price; None where it is about that."""
-    product = reserves[0] * reserves[1]
-    wanted_0 = max(1, isqrt(product * denominator // numerator))
-    wanted_1 = max(1, isqrt(product * numerator // denominator))
-    if abs(wanted_0 - reserves[0]) * 2 * MILLION < reserves[0] * MIN_MOVE:
-        return None
-    return wanted_0 - reserves[0], wanted_1 - reserves[1]
 
 
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:

@@ -7,6 +7,7 @@ the market moves (`market_flow.py`).
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from math import isqrt
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -121,6 +122,18 @@ def with_more_tokens(state: AccountState, atoms: int) -> AccountState:
     data = state.data[:64] + total.to_bytes(8, "little") + state.data[72:]
     lamports = state.lamports + (atoms if state.data[109] else 0)
     return AccountState(lamports, data, state.owner)
+
+
+def product_gains(
+    reserves: tuple[int, int], numerator: int, denominator: int
+) -> tuple[int, int] | None:
+    """What both sides gain to have the same product at this price; None where it is about that."""
+    product = reserves[0] * reserves[1]
+    wanted_0 = max(1, isqrt(product * denominator // numerator))
+    wanted_1 = max(1, isqrt(product * numerator // denominator))
+    if abs(wanted_0 - reserves[0]) * 2 * MILLION < reserves[0] * MIN_MOVE:
+        return None
+    return wanted_0 - reserves[0], wanted_1 - reserves[1]
 
 
 def more_in_vault(read: Read, vault: bytes, shift_bps: int) -> Accounts:

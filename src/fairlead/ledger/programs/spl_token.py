@@ -67,8 +67,10 @@ __all__ = [
     "OVERFLOW",
     "OWNER_MISMATCH",
     "PROGRAM",
+    "burn",
     "check_mint_usable",
     "initialize_account",
+    "mint_to",
     "process",
     "transfer",
 ]
@@ -216,14 +218,15 @@ def transfer(
 
 
 def _mint_to(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
-    _mint(accounts, amount_argument(data), None)
+    mint_to(accounts, amount_argument(data))
 
 
 def _mint_to_checked(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
-    _mint(accounts, amount_argument(data), decimals_argument(data))
+    mint_to(accounts, amount_argument(data), decimals_argument(data))
 
 
-def _mint(accounts: Sequence[AccountView], amount: int, decimals: int | None) -> None:
+def mint_to(accounts: Sequence[AccountView], amount: int, decimals: int | None = None) -> None:
+    """Make tokens: mint, destination, authority."""
     mint, destination, authority = exactly(accounts, 3)
     target = account_data(destination)
     if target[108] == FROZEN:
@@ -250,14 +253,15 @@ def _mint(accounts: Sequence[AccountView], amount: int, decimals: int | None) ->
 
 
 def _burn(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
-    _burn_from(accounts, amount_argument(data), None)
+    burn(accounts, amount_argument(data))
 
 
 def _burn_checked(context: InvokeContext, accounts: Sequence[AccountView], data: bytes) -> None:
-    _burn_from(accounts, amount_argument(data), decimals_argument(data))
+    burn(accounts, amount_argument(data), decimals_argument(data))
 
 
-def _burn_from(accounts: Sequence[AccountView], amount: int, decimals: int | None) -> None:
+def burn(accounts: Sequence[AccountView], amount: int, decimals: int | None = None) -> None:
+    """End tokens: source, mint, authority."""
     source, mint, authority = exactly(accounts, 3)
     data, supply_data = account_data(source), mint_data(mint)
     if data[108] == FROZEN:

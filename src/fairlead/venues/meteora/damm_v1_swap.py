@@ -105,6 +105,15 @@ def calculate_fee(amount: int, numerator: int, denominator: int) -> int:
     return amount * numerator // denominator or 1
 
 
+class Worth(msgspec.Struct, frozen=True, gc=False):
+    """What a swap begins with, in atoms: both vaults' worth, and the pool's parts of it."""
+
+    unlocked_in: int
+    unlocked_out: int
+    total_in: int
+    total_out: int
+
+
 def swap(
     numbers: PoolNumbers,
     stable: StableCurve | None,
@@ -118,36 +127,13 @@ def swap(
         # The program leaves before it does anything.
         return Swap(*(0,) * 11)
     source, target = vaults if a_to_b else vaults[::-1]
-    unlocked_in, unlocked_out = source.unlocked_amount(now), target.unlocked_amount(now)
-    supply_in, supply_out = source.lp_supply, target.lp_supply
-    if not supply_in or not supply_out:
-        raise overflow("a vault has no shares")
-    total_in = source.lp_amount * unlocked_in // supply_in
-    total_out = target.lp_amount * unlocked_out // supply_out
-    trade_fee = calculate_fee(amount_in, numbers.trade_fee_numerator, numbers.trade_fee_denominator)
-    protocol_fee = 0
-    if numbers.protocol_fee_numerator:
-        protocol_fee = calculate_fee(
-            trade_fee, numbers.protocol_fee_numerator, numbers.protocol_fee_denominator
-        )
-        trade_fee -= protocol_fee
+    worth = worth_of(source, target, now)
+    trade_fee, protocol_fee = split_fee(numbers, amount_in)
     net = amount_in - protocol_fee
-    if trade_fee < 0:
-        raise refusal(FEE_CALCULATION_FAILURE, "the protocol's part is more than the fee")
-    if net < 0:
-        fee = "the protocol's fee is more than the input"
-        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
-    lp_in = _deposit(source, unlocked_in, net)
-    after = (source.lp_amount + lp_in) * (unlocked_in + net) // (supply_in + lp_in)
-    curve_in = after - total_in - trade_fee
-    if curve_in < 0:
-        fee = "the fee is more than what the vault counts as put in"
-        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
-    if stable is None:
-        curve_out, rounds = swap_constant_product(curve_in, total_in, total_out), 0
-    else:
-        curve_out, rounds = swap_stable(stable, curve_in, total_in, total_out, a_to_b)
-    lp_out, amount_out = _withdraw(target, unlocked_out, curve_out)
+    lp_in = deposit(source, worth.unlocked_in, net)
+    curve_in = input_of(source, worth, net, lp_in, trade_fee)
+    curve_out, rounds = output_of(stable, worth, curve_in, a_to_b)
+    lp_out, amount_out = withdraw(target, worth.unlocked_out, curve_out)
     return Swap(
         amount_in,
         amount_out,
@@ -155,12 +141,61 @@ def swap(
         trade_fee,
         protocol_fee,
         curve_in,
-        total_in,
-        total_out,
+        worth.total_in,
+        worth.total_out,
         lp_in,
         lp_out,
         rounds,
     )
+
+
+def worth_of(source: VaultSide, target: VaultSide, now: int) -> Worth:
+    """What the vaults and the pool's shares of them are worth."""
+    unlocked_in, unlocked_out = source.unlocked_amount(now), target.unlocked_amount(now)
+    if not source.lp_supply or not target.lp_supply:
+        raise overflow("a vault has no shares")
+    return Worth(
+        unlocked_in,
+        unlocked_out,
+        source.lp_amount * unlocked_in // source.lp_supply,
+        target.lp_amount * unlocked_out // target.lp_supply,
+    )
+
+
+def split_fee(numbers: PoolNumbers, amount_in: int) -> tuple[int, int]:
+    """The fee in the input token: what stays with the pool, and what the protocol gets."""
+    trade_fee = calculate_fee(amount_in, numbers.trade_fee_numerator, numbers.trade_fee_denominator)
+    protocol_fee = 0
+    if numbers.protocol_fee_numerator:
+        protocol_fee = calculate_fee(
+            trade_fee, numbers.protocol_fee_numerator, numbers.protocol_fee_denominator
+        )
+        trade_fee -= protocol_fee
+    if trade_fee < 0:
+        raise refusal(FEE_CALCULATION_FAILURE, "the protocol's part is more than the fee")
+    if protocol_fee > amount_in:
+        fee = "the protocol's fee is more than the input"
+        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
+    return trade_fee, protocol_fee
+
+
+def input_of(source: VaultSide, worth: Worth, net: int, lp_in: int, trade_fee: int) -> int:
+    """What moves on the curve: what the pool's shares gained in worth, less the fee."""
+    after = (source.lp_amount + lp_in) * (worth.unlocked_in + net) // (source.lp_supply + lp_in)
+    curve_in = after - worth.total_in - trade_fee
+    if curve_in < 0:
+        fee = "the fee is more than what the vault counts as put in"
+        raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
+    return curve_in
+
+
+def output_of(
+    stable: StableCurve | None, worth: Worth, curve_in: int, a_to_b: bool
+) -> tuple[int, int]:
+    """What the curve pays, and the rounds that it took."""
+    if stable is None:
+        return swap_constant_product(curve_in, worth.total_in, worth.total_out), 0
+    return swap_stable(stable, curve_in, worth.total_in, worth.total_out, a_to_b)
 
 
 def compared_out(target: VaultSide, swap: Swap, now: int) -> int:
@@ -197,7 +232,7 @@ def raised_minimum(minimum: int, target: VaultSide) -> int:
     return minimum if not minimum or is_exact else min(minimum + 1, U64_MAX)
 
 
-def _deposit(vault: VaultSide, unlocked: int, atoms: int) -> int:
+def deposit(vault: VaultSide, unlocked: int, atoms: int) -> int:
     """The shares that the vault gives for these atoms; rounded down."""
     state = vault.state
     if not atoms:
@@ -212,7 +247,7 @@ def _deposit(vault: VaultSide, unlocked: int, atoms: int) -> int:
     return shares
 
 
-def _withdraw(vault: VaultSide, unlocked: int, atoms: int) -> tuple[int, int]:
+def withdraw(vault: VaultSide, unlocked: int, atoms: int) -> tuple[int, int]:
     """The shares that are worth these atoms, and what they bring; both rounded down."""
     if not unlocked:
         raise overflow("the vault is empty")

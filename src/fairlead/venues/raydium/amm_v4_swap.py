@@ -88,20 +88,10 @@ def exact_in(
     old_ceil_div: bool = False,
 ) -> Swap:
     """The swap that takes `amount_in` from the user. `vaults`: atoms of coin, pc."""
-    reserve_in, reserve_out = _reserves(numbers, vaults, coin_to_pc)
-    fee = swap_fee(
-        amount_in,
-        numbers.swap_fee_numerator,
-        numbers.swap_fee_denominator,
-        old_ceil_div=old_ceil_div,
-    )
-    out = swap_token_amount_base_in(amount_in - fee, reserve_in, reserve_out)
-    if not out or not amount_in:
-        raise refusal(INVALID_INPUT, "nothing comes out")
-    if out >= reserve_out:
-        raise refusal(INSUFFICIENT_FUNDS, "the reserve", ErrorClass.LIQUIDITY)
-    _check_counter(numbers, coin_to_pc, fee)
-    return Swap(amount_in, out, fee, reserve_in, reserve_out)
+    swap = unchecked_in(numbers, vaults, coin_to_pc, amount_in, old_ceil_div=old_ceil_div)
+    check_amounts(swap)
+    check_counter(numbers, coin_to_pc, swap)
+    return swap
 
 
 def exact_out(
@@ -113,7 +103,42 @@ def exact_out(
     old_ceil_div: bool = False,
 ) -> Swap:
     """The swap that brings `amount_out` to the user. `vaults`: atoms of coin, pc."""
-    reserve_in, reserve_out = _reserves(numbers, vaults, coin_to_pc)
+    swap = unchecked_out(numbers, vaults, coin_to_pc, amount_out, old_ceil_div=old_ceil_div)
+    check_amounts(swap)
+    check_counter(numbers, coin_to_pc, swap)
+    return swap
+
+
+def unchecked_in(
+    numbers: PoolNumbers,
+    vaults: tuple[int, int],
+    coin_to_pc: bool,
+    amount_in: int,
+    *,
+    old_ceil_div: bool = False,
+) -> Swap:
+    """`exact_in` before `check_amounts`: the program looks at the user's limit in between."""
+    reserve_in, reserve_out = reserves(numbers, vaults, coin_to_pc)
+    fee = swap_fee(
+        amount_in,
+        numbers.swap_fee_numerator,
+        numbers.swap_fee_denominator,
+        old_ceil_div=old_ceil_div,
+    )
+    out = swap_token_amount_base_in(amount_in - fee, reserve_in, reserve_out)
+    return Swap(amount_in, out, fee, reserve_in, reserve_out)
+
+
+def unchecked_out(
+    numbers: PoolNumbers,
+    vaults: tuple[int, int],
+    coin_to_pc: bool,
+    amount_out: int,
+    *,
+    old_ceil_div: bool = False,
+) -> Swap:
+    """`exact_out` before `check_amounts`."""
+    reserve_in, reserve_out = reserves(numbers, vaults, coin_to_pc)
     net = swap_token_amount_base_out(amount_out, reserve_in, reserve_out, old_ceil_div=old_ceil_div)
     amount_in = with_swap_fee(
         net,
@@ -121,10 +146,15 @@ def exact_out(
         numbers.swap_fee_denominator,
         old_ceil_div=old_ceil_div,
     )
-    if not amount_in or not amount_out:
-        raise refusal(INVALID_INPUT, "nothing goes in or comes out")
-    _check_counter(numbers, coin_to_pc, amount_in - net)
     return Swap(amount_in, amount_out, amount_in - net, reserve_in, reserve_out)
+
+
+def check_amounts(swap: Swap) -> None:
+    """Refuses nothing for something, and all of a reserve."""
+    if not swap.amount_out or not swap.amount_in:
+        raise refusal(INVALID_INPUT, "nothing goes in or comes out")
+    if swap.amount_out >= swap.reserve_out:
+        raise refusal(INSUFFICIENT_FUNDS, "the reserve", ErrorClass.LIQUIDITY)
 
 
 def after_swap(pool_data: bytes, coin_to_pc: bool, swap: Swap, epoch: int) -> Transition:
@@ -133,7 +163,7 @@ def after_swap(pool_data: bytes, coin_to_pc: bool, swap: Swap, epoch: int) -> Tr
     return Transition(data, swap.amount_in, swap.amount_out)
 
 
-def _reserves(numbers: PoolNumbers, vaults: tuple[int, int], coin_to_pc: bool) -> tuple[int, int]:
+def reserves(numbers: PoolNumbers, vaults: tuple[int, int], coin_to_pc: bool) -> tuple[int, int]:
     """What the vaults hold for the curve: (input, output)."""
     coin = vaults[0] - numbers.need_take_pnl_coin
     pc = vaults[1] - numbers.need_take_pnl_pc
@@ -142,7 +172,7 @@ def _reserves(numbers: PoolNumbers, vaults: tuple[int, int], coin_to_pc: bool) -
     return (coin, pc) if coin_to_pc else (pc, coin)
 
 
-def _check_counter(numbers: PoolNumbers, coin_to_pc: bool, fee: int) -> None:
-    """Builds before 2026-07-23 add all fees up in a u64."""
-    if numbers.swap_acc_fees[0 if coin_to_pc else 1] + fee > U64_MAX:
+def check_counter(numbers: PoolNumbers, coin_to_pc: bool, swap: Swap) -> None:
+    """Builds before 2026-07-23 add all fees up in a u64, once the tokens have moved."""
+    if numbers.swap_acc_fees[0 if coin_to_pc else 1] + swap.fee > U64_MAX:
         raise panic("the pool's fee counter is full", ErrorClass.TERMINAL)
