@@ -25,10 +25,12 @@ from fairlead.api.server import serve_http
 from fairlead.bus.local import LocalBus
 from fairlead.chain.balances import ChainBalances
 from fairlead.chain.paper import open_paper_chain
-from fairlead.chain.pools import ChainPools, paper_pool_list
+from fairlead.chain.pool_finder import PoolFinder
+from fairlead.chain.pools import ChainPools
 from fairlead.chain.wallet import PaperWallet
 from fairlead.clock import SystemClock
 from fairlead.config import Settings
+from fairlead.config.pool_file import read_pool_file
 from fairlead.config.settings import FaultRates as FaultSettings
 from fairlead.config.settings import host_of
 from fairlead.errors import ConfigError, FairleadError
@@ -41,6 +43,7 @@ from fairlead.solana.landing import LandingPolicy
 from fairlead.store.sqlite import SqliteStore
 from fairlead.store.url import PostgresAddress, parse_url
 from fairlead.telemetry import Check, Metrics
+from fairlead.venues.pools import DEVNET_LAYOUTS, LAYOUTS
 from fairlead.workers.work import ExecutorSettings, Parts
 from fairlead.workers.worker import Worker, WorkerSettings
 
@@ -308,11 +311,14 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
         stack.push_async_callback(store.close)
         await buses[0].start()
         stack.push_async_callback(buses[0].stop)
+        finds_pools = pool_finder(settings, clock)
         chain = chain_for(settings, clock, inside=chain_inside)
         await chain.start()
         stack.push_async_callback(chain.stop)
-        metrics.refresh_with(lambda: _refresh(metrics, store, clock))
         latency_s = settings.paper.quote_latency_ms / 1000
+        pools = ChainPools(chain, finds_pools(chain), clock, latency_s=latency_s)
+        stack.push_async_callback(pools.stop)
+        metrics.refresh_with(lambda: _refresh(metrics, store, clock))
         yield Engine(
             settings,
             clock,
@@ -320,7 +326,7 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
             store,
             buses[0],
             chain,
-            ChainPools(chain, paper_pool_list(), clock, latency_s=latency_s),
+            pools,
             PaperWallet(PAPER_WALLET_SEED),
             ChainBalances(chain, clock, chain),
         )
@@ -415,6 +421,20 @@ def chain_for(settings: Settings, clock: SystemClock, *, inside: bool) -> LiveCh
     from fairlead.chain.agreeing import AgreeingChain
 
     return AgreeingChain(endpoints, clock)
+
+
+def pool_finder(settings: Settings, clock: SystemClock) -> Callable[[Chain], PoolFinder]:
+    """What finds pools on a chain; the file of named ones is read and checked now."""
+    pools = settings.pools
+    layouts = DEVNET_LAYOUTS if settings.chain.name == "devnet" else LAYOUTS
+    named = read_pool_file(pools.file) if pools.file is not None else ()
+    return lambda chain: PoolFinder(
+        chain,
+        clock,
+        layouts=layouts if pools.discovery else (),
+        named=named,
+        refresh_s=pools.refresh_ms / 1000,
+    )
 
 
 def paper_chain(settings: Settings, clock: SystemClock) -> LiveChain:

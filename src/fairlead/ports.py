@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.orders.lent import Lent, LentLatch, Reclaim, ReclaimSettled
 from fairlead.orders.model import (
     Attempt,
     Change,
@@ -20,6 +21,8 @@ from fairlead.orders.model import (
 )
 from fairlead.solana.landed import LandedTransaction as LandedTransaction
 from fairlead.solana.landed import TokenBalance as TokenBalance
+from fairlead.venues.pools import Search
+from fairlead.venues.token_facts import TokenFacts
 from fairlead.venues.venue import Account, ChainTime, LoadedPool
 
 # --- Clock ---
@@ -168,7 +171,7 @@ class Store(Protocol):
         ...
 
     async def known_attempts(self, signatures: Sequence[str]) -> frozenset[str]:
-        """Those of these signatures that are attempts."""
+        """Those of these signatures that are attempts, or reclaims."""
         ...
 
     async def last_landed(self, wallet: str) -> str | None:
@@ -221,6 +224,36 @@ class Store(Protocol):
         """Triggers whose orders came to rest, or ceased to, at a position > after, in position
         order, nothing skipped."""
         ...
+
+    async def note_latches(self, events: int) -> bool:
+        """Look through so many further events, in position order, for orders that ended with
+        latches, which then wait to be taken back; whether there are more events."""
+        ...
+
+    async def due_latches(self, height: int, limit: int) -> tuple[LentLatch, ...]:
+        """Latches that wait, of orders whose newest blockhash is of this height or below, oldest
+        first."""
+        ...
+
+    async def begin_reclaim(self, reclaim: Reclaim) -> bool:
+        """Store a reclaim before it is sent; False, and nothing is, unless all its latches wait.
+
+        Told again, it answers the same."""
+        ...
+
+    async def live_reclaims(self, limit: int) -> tuple[Reclaim, ...]:
+        """Those whose end is not known, oldest first."""
+        ...
+
+    async def settle_reclaim(self, settled: ReclaimSettled) -> None:
+        """Store how a live reclaim ended: its latches are empty, or wait again."""
+        ...
+
+    async def absent_latches(self, addresses: Sequence[str]) -> None:
+        """Store of latches that wait that they hold nothing."""
+        ...
+
+    async def lent(self) -> Lent: ...
 
     async def ping(self) -> None: ...
 
@@ -380,6 +413,13 @@ class Chain(Protocol):
         """One slot-consistent read (at most 100 addresses)."""
         ...
 
+    async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
+        """Addresses of the accounts found, in no order.
+
+        `Unavailable` also where the endpoint refuses: many do, of large programs or at all.
+        """
+        ...
+
     async def simulate(self, transaction: bytes) -> Simulation:
         """Run without signatures checked and without effect, at `confirmed`."""
         ...
@@ -450,9 +490,65 @@ class PoolSnapshot(msgspec.Struct, frozen=True, gc=False):
     others: tuple[LoadedPool, ...] = ()
 
 
+class ListedPool(msgspec.Struct, frozen=True, gc=False):
+    """A pool as it was last read, and why it is left out if it is."""
+
+    address: Pubkey
+    # The venue's name; "" for an account that no venue knows.
+    venue: str
+    # None where they are not known.
+    mints: tuple[Pubkey, Pubkey] | None
+    # What it holds of each mint when it was last weighed; None where that is not known.
+    atoms: tuple[int, int] | None
+    # Slot of the bank that its accounts were read from, and wall time; None if they never were.
+    slot: int | None
+    read_at_ms: int | None
+    # "" for one that is quoted.
+    reason: str = ""
+
+
+class PoolListing(msgspec.Struct, frozen=True, gc=False):
+    """Pools with how old they are: against this slot and this time."""
+
+    slot: int
+    now_ms: int
+    pools: tuple[ListedPool, ...]
+
+
 class Pools(Protocol):
+    """Pools are found by themselves, or named by the operator; the deepest of a pair are read.
+
+    Reads raise `Unavailable("chain", …)`.
+    """
+
     async def snapshot(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolSnapshot:
         """All pools of the pair in one slot-consistent read."""
+        ...
+
+    async def around(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolSnapshot:
+        """As `snapshot`, and in the same read, as `others`, the pools of each of the two with SOL,
+        USDC and USDT."""
+        ...
+
+    async def listed(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolListing:
+        """Every pool of the pair that is known, read now, the deepest first; then those left out,
+        with the reason."""
+        ...
+
+    async def inspected(self, address: Pubkey) -> PoolListing:
+        """The pool at this address, read now, whether it is listed or not."""
+        ...
+
+    def known(self) -> PoolListing:
+        """Every pool that was read so far, without a new read."""
+        ...
+
+
+class Mints(Protocol):
+    """What is known of tokens by their mint accounts."""
+
+    async def facts(self, mints: Sequence[str]) -> Mapping[str, TokenFacts]:
+        """By mint; one that is not on the chain is absent. A minute old at most."""
         ...
 
 

@@ -6,6 +6,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.chain.agreeing_providers import Endpoint, Providers
 from fairlead.chain.rpc_caches import MAX_KEPT, Recent
+from fairlead.errors import Unavailable
 from fairlead.ports import (
     AccountsAtSlot,
     AddressSignature,
@@ -16,6 +17,7 @@ from fairlead.ports import (
 )
 from fairlead.solana.agreement import agreed_height, agreed_value, likely_status, needed_of
 from fairlead.solana.proof import compact
+from fairlead.venues.pools import Search
 from fairlead.venues.venue import ChainTime
 
 LAG_BLOCKS = 50
@@ -71,6 +73,20 @@ class AgreeingReads:
             lambda c: c.accounts(addresses, commitment, min_context_slot)
         )
         return read
+
+    async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
+        """From the first provider that does not refuse: what it leaves out is not found.
+
+        One after the other, and none is left alone for it: to be slow at this, or to refuse it,
+        says nothing of what orders need.
+        """
+        failure = Unavailable("chain", "no provider")
+        for provider in self._providers.in_order():
+            try:
+                return await provider.chain.search(search, commitment)
+            except Unavailable as error:
+                failure = error
+        raise failure
 
     async def signature_statuses(
         self, signatures: Sequence[str], *, search_history: bool = False

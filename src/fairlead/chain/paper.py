@@ -42,6 +42,7 @@ from fairlead.ports import (
     Simulation,
 )
 from fairlead.solana.accounts import associated_token_address
+from fairlead.venues.pools import Search
 from fairlead.venues.venue import ChainTime
 
 FIRST_SLOT, FIRST_HEIGHT = 1_000, 900
@@ -196,6 +197,11 @@ class PaperChain:
             raise Unavailable("chain", f"at slot {read.slot}, asked for {min_context_slot}")
         await self._durable(commitment)
         return read
+
+    async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
+        found = self._views.search(search, _level(commitment))
+        await self._durable(commitment)
+        return found
 
     async def signature_statuses(
         self, signatures: Sequence[str], *, search_history: bool = False

@@ -13,6 +13,7 @@ from fairlead.ledger.blocks import Commitment, TransactionRecord
 from fairlead.ledger.message import keys_in
 from fairlead.ledger.programs.token_data import amount_of
 from fairlead.ports import AccountsAtSlot, LandedTransaction, TokenBalance
+from fairlead.venues.pools import Search
 from fairlead.venues.venue import Account, ChainTime
 
 MAX_ACCOUNTS_KEPT = 65_536
@@ -34,6 +35,8 @@ class AccountViews:
         self._kept: dict[bytes, tuple[AccountState, Account]] = {}
         self._owners: dict[bytes, Pubkey] = {}
         self._clock = (ChainTime(0, 0, 0), Account(_SYSVARS, 0, b""))
+        # The slot of the pass, and what it found.
+        self._by_owner: tuple[int, dict[bytes, list[bytes]]] = (-1, {})
 
     def read(self, addresses: Sequence[Pubkey], commitment: Commitment) -> AccountsAtSlot:
         """Accounts in one block. The clock is there too: the open block's, as programs see it."""
@@ -50,6 +53,22 @@ class AccountViews:
             elif address == CLOCK_SYSVAR:
                 found[address] = self._clock_account()
         return AccountsAtSlot(slot, found)
+
+    def search(self, search: Search, commitment: Commitment) -> tuple[Pubkey, ...]:
+        """The accounts found. All are gone through once a slot, however many searches it has: what
+        came into being since is found in the next."""
+        slot = self._bank.clock.slot
+        if self._by_owner[0] != slot:
+            self._by_owner = (slot, self._bank.keys_by_owner())
+        program = bytes(search.program_id)
+        found = self._bank.program_accounts(
+            program,
+            data_size=search.size,
+            memcmp=search.bytes_at,
+            commitment=commitment,
+            among=self._by_owner[1].get(program, ()),
+        )
+        return tuple(Pubkey.from_bytes(key) for key, _ in found)
 
     def _made(self, key: bytes, state: AccountState) -> Account:
         owner = self._owners.get(state.owner)

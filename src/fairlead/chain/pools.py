@@ -1,187 +1,267 @@
-"""The Pools port: every pool of a pair from one read, decoded again only where its bytes
-changed."""
+"""The Pools port: every pool of a pair from one read, or with the pools around it.
+
+What there is of a pair is found by a source and looked for again now and then; the accounts are
+read for every snapshot, all of one slot, and shared by those who ask at the same time.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain as joined
+from itertools import zip_longest
 
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.chain.rpc_answers import CLOCK_SYSVAR, clock_time
+from fairlead.chain.found_pairs import FoundPairs, Pair, pair_of
+from fairlead.chain.pool_cache import PoolCache, PoolGroup
+from fairlead.chain.pool_finder import weighed
+from fairlead.chain.pool_list import FoundPools, PoolList, PoolSource
+from fairlead.chain.pool_list import paper_pool_list as paper_pool_list
+from fairlead.chain.slot_reads import MAX_ACCOUNTS, read_at_one_slot
 from fairlead.errors import Unavailable
-from fairlead.ledger.market import all_pools
-from fairlead.ports import AccountsAtSlot, Chain, Clock, PoolSnapshot
-from fairlead.venues.meteora import damm_v2, damm_v2_accounts
-from fairlead.venues.raydium import cpmm, cpmm_accounts
-from fairlead.venues.venue import Account, ChainTime, LoadedPool, Pool, VenueError
+from fairlead.ports import Chain, Clock, ListedPool, PoolListing, PoolSnapshot
+from fairlead.tokens import SOL, USDC, USDT
+from fairlead.venues.venue import ChainTime, Pool, VenueError
 
-Decode = Callable[[Pubkey, Account], Pool]
+__all__ = ["ChainPools", "PoolList", "paper_pool_list"]
 
-DECODERS: dict[Pubkey, Decode] = {
-    cpmm_accounts.PROGRAM_ID: cpmm.decode,
-    cpmm_accounts.DEVNET_PROGRAM_ID: cpmm.decode,
-    damm_v2_accounts.PROGRAM_ID: damm_v2.decode,
-}
-"""How the account of a pool is read, by the program that owns it."""
+MIDDLES = tuple(Pubkey.from_string(token.mint) for token in (SOL, USDC, USDT))
+"""Tokens that a path of two hops goes through, and by which a lamport is priced."""
 
-MAX_POOLS = 24
-"""Pools of one pair: a pool needs up to four accounts more, and one read takes a hundred."""
+MAX_OTHERS_OF_PAIR = 6
+"""Pools of each pair around the one that is asked for, the deepest."""
+MAX_OTHERS = 40
+"""Of all those pairs together: each pair's deepest, then each one's second, and so on."""
 
-MAX_READS = 3
-"""Reads of one snapshot: a pool may turn out to need accounts that were not read with it."""
-
-
-class PoolList:
-    """Which pools there are for a pair, in whatever order its mints are named."""
-
-    def __init__(self, pools: Iterable[tuple[Pubkey, Pubkey, Pubkey]]) -> None:
-        """`pools`: (mint, other mint, pool address)."""
-        self._pools: dict[tuple[Pubkey, Pubkey], list[Pubkey]] = {}
-        for mint_a, mint_b, address in pools:
-            for pair in ((mint_a, mint_b), (mint_b, mint_a)):
-                self._pools.setdefault(pair, []).append(address)
-
-    def of(self, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[Pubkey]:
-        return self._pools.get((mint_a, mint_b), ())[:MAX_POOLS]
-
-
-def paper_pool_list() -> PoolList:
-    """The pools of the paper market."""
-    key = Pubkey.from_bytes
-    return PoolList(
-        (key(pool.base.mint), key(pool.quote.mint), key(pool.address)) for pool in all_pools()
-    )
-
-
-class _Seen(msgspec.Struct, gc=False):
-    """A pool as last read: the accounts it was made from, and what they made."""
-
-    address: Pubkey
-    needed: tuple[Pubkey, ...] = ()
-    # Of the pool itself and of those needed.
-    accounts: tuple[Account | None, ...] = ()
-    loaded: LoadedPool | None = None
-    why_not: str = ""
+MAX_READS = 6
+"""Reads of one snapshot: accounts lead to further accounts, in three rounds, and may change."""
 
 
 class ChainPools:
-    """Pools of a list, read from a chain. `latency_s` makes each read take that long, on paper."""
+    """Pools of a source, read from a chain. `latency_s` makes each read take that long, on
+    paper."""
 
     def __init__(
-        self, chain: Chain, pools: PoolList, clock: Clock, *, latency_s: float = 0.0
+        self, chain: Chain, source: PoolSource, clock: Clock, *, latency_s: float = 0.0
     ) -> None:
         self._chain = chain
-        self._list = pools
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._latency_s = latency_s
-        self._pairs: dict[tuple[Pubkey, Pubkey], _Pair] = {}
+        self._cache = PoolCache()
+        self._pairs = FoundPairs(source, clock, self._drop)
+        # By the two mints as they were asked for; both orders lead to the same group.
+        self._direct: dict[Pair, _Group] = {}
+        self._around: dict[Pair, _Group] = {}
+
+    async def stop(self) -> None:
+        """Look for nothing any more."""
+        await self._pairs.close()
 
     async def snapshot(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolSnapshot:
         """All pools of the pair in one slot-consistent read, with the clock that programs see."""
         if self._latency_s:
             await self._clock.sleep(self._latency_s)
-        pair = self._pairs.get((mint_a, mint_b))
-        if pair is None:
-            pair = _Pair(self._list.of(mint_a, mint_b))
-            self._pairs[mint_a, mint_b] = pair
-        while pair.reading is not None:
+        now = self._monotonic()
+        group = self._direct.get((mint_a, mint_b))
+        if group is None or group.due <= now:
+            group = await self._group(self._direct, mint_a, mint_b, ())
+        return await self._shared(group, now)
+
+    async def around(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolSnapshot:
+        """As `snapshot`, with the pools of each of the two and SOL, USDC and USDT as `others`."""
+        if self._latency_s:
+            await self._clock.sleep(self._latency_s)
+        now = self._monotonic()
+        group = self._around.get((mint_a, mint_b))
+        if group is None or group.due <= now:
+            group = await self._group(self._around, mint_a, mint_b, MIDDLES)
+        return await self._shared(group, now)
+
+    async def listed(self, mint_a: Pubkey, mint_b: Pubkey) -> PoolListing:
+        """Every pool of the pair, read now; those left out come last."""
+        snapshot = await self.snapshot(mint_a, mint_b)
+        found = await self._pairs.of(pair_of(mint_a, mint_b))
+        reason_of = dict(snapshot.left_out)
+        read_at_ms = self._clock.now_ms()
+        shown = [
+            msgspec.structs.replace(
+                self._seen(listed, reason_of.get(listed.address, ""), snapshot.time),
+                slot=snapshot.slot,
+                read_at_ms=read_at_ms,
+            )
+            for listed in found.pools
+        ]
+        shown.sort(key=lambda pool: pool.reason != "")
+        newest = await self._chain.time()
+        return PoolListing(newest.slot, self._clock.now_ms(), (*shown, *found.left_out))
+
+    async def inspected(self, address: Pubkey) -> PoolListing:
+        """The pool at this address and why it would be left out; in a cache of its own."""
+        cache = PoolCache()
+        now_ms = self._clock.now_ms()
+        group = _Group((), PoolGroup(cache, (address,)))
+        snapshot = await self._snapshot(group, self._monotonic())
+        seen = cache.pool(address)
+        listed = ListedPool(address, "", None, None, snapshot.slot, now_ms, seen.why_not)
+        if seen.pool is not None:
+            (ranked,) = await weighed(self._chain, [seen.pool], snapshot.time)
+            reason = seen.why_not or ranked.reason or why_closed(seen.pool, snapshot.time)
+            listed = msgspec.structs.replace(
+                ranked, slot=snapshot.slot, read_at_ms=now_ms, reason=reason
+            )
+        newest = await self._chain.time()
+        return PoolListing(newest.slot, self._clock.now_ms(), (listed,))
+
+    def known(self) -> PoolListing:
+        """All pools of the pairs that were asked for, as they were last read."""
+        read: dict[Pubkey, tuple[int, float]] = {}
+        for group in (*self._direct.values(), *self._around.values()):
+            for address in group.pools.addresses:
+                read[address] = max(read.get(address, (0, 0.0)), (group.slot, group.read_at))
+        newest = max((slot for slot, _ in read.values()), default=0)
+        now, now_ms = self._monotonic(), self._clock.now_ms()
+        shown = []
+        for found in self._pairs.known().values():
+            for listed in found.pools:
+                slot, read_at = read.get(listed.address, (0, 0.0))
+                seen = self._seen(listed, "", None)
+                if slot:
+                    read_at_ms = now_ms - int((now - read_at) * 1000)
+                    seen = msgspec.structs.replace(seen, slot=slot, read_at_ms=read_at_ms)
+                shown.append(seen)
+            shown += found.left_out
+        return PoolListing(newest, now_ms, tuple(shown))
+
+    def _seen(self, listed: ListedPool, reason: str, time: ChainTime | None) -> ListedPool:
+        """The pool with what its last read says of it."""
+        seen = self._cache.known(listed.address)
+        if seen is None:
+            return listed
+        reason = reason or seen.why_not
+        pool = seen.pool
+        if pool is None:
+            return msgspec.structs.replace(listed, reason=reason)
+        if time is not None and not reason:
+            reason = why_closed(pool, time)
+        return msgspec.structs.replace(
+            listed, venue=pool.venue.value, mints=pool.mints, reason=reason
+        )
+
+    # -- groups ----------------------------------------------------------------------------------
+
+    async def _group(
+        self,
+        groups: "dict[Pair, _Group]",
+        mint_a: Pubkey,
+        mint_b: Pubkey,
+        middles: Sequence[Pubkey],
+    ) -> "_Group":
+        """The group of the pair as it is known now; what is due is looked for meanwhile."""
+        pair = pair_of(mint_a, mint_b)
+        pairs = (pair, *_pairs_around(pair, middles))
+        found = await self._pairs.of(pair)
+        around = await self._pairs.of_those_known(pairs[1:])
+        group = groups.get(pair)
+        if group is None:
+            group = groups[pair] = _Group(pairs, self._pool_group(found, around))
+        groups[mint_a, mint_b] = group
+        group.due = self._pairs.refresh(pairs)
+        return group
+
+    def _pool_group(self, found: FoundPools, around: Sequence[FoundPools]) -> PoolGroup:
+        own = [pool.address for pool in found.pools]
+        left_out = tuple((pool.address, pool.reason) for pool in found.left_out)
+        return PoolGroup(self._cache, own, _deepest_of_each(around), left_out)
+
+    def _drop(self, pair: Pair) -> None:
+        """The pools of this pair are others now: groups with it are made anew when next asked."""
+        for groups in (self._direct, self._around):
+            for asked in [key for key, group in groups.items() if pair in group.pairs]:
+                del groups[asked]
+        kept = [*self._direct.values(), *self._around.values()]
+        self._cache.keep(frozenset(joined.from_iterable(g.pools.addresses for g in kept)))
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    async def _shared(self, group: "_Group", now: float) -> PoolSnapshot:
+        while group.reading is not None:
             # Somebody reads them now: the same accounts, an instant ago. What is on its way is
             # older than the question by a round trip at most, and the simulation comes after it.
-            found = await asyncio.shield(pair.reading)
+            found = await asyncio.shield(group.reading)
             if isinstance(found, PoolSnapshot):
                 return found
             if found is not None:
                 raise found
-        return await self._read(pair)
+        return await self._read(group, now)
 
-    async def _read(self, pair: "_Pair") -> PoolSnapshot:
+    async def _read(self, group: "_Group", now: float) -> PoolSnapshot:
         """Read for all who come meanwhile. It is no task of its own: on the paper chain in this
         process a read is over at once."""
-        reading = pair.reading = asyncio.get_running_loop().create_future()
+        reading = group.reading = asyncio.get_running_loop().create_future()
         found: PoolSnapshot | Unavailable | None = None
         try:
-            found = await self._snapshot(pair)
+            found = await self._snapshot(group, now)
             return found
         except Unavailable as error:
             found = error
             raise
         finally:
-            pair.reading = None
+            group.reading = None
             reading.set_result(found)
 
-    async def _snapshot(self, pair: "_Pair") -> PoolSnapshot:
+    async def _snapshot(self, group: "_Group", now: float) -> PoolSnapshot:
+        """`now`, seconds of the monotonic clock, is from before the read: it cannot be older."""
+        pools = group.pools
         for _ in range(MAX_READS):
-            read = await self._chain.accounts(pair.keys)
-            if pair.take(read.accounts):
-                return pair.snapshot(read)
+            keys = pools.keys
+            if len(keys) <= MAX_ACCOUNTS:
+                read = await self._chain.accounts(keys)
+            else:
+                read = await read_at_one_slot(self._chain, keys)
+            snapshot = pools.take(read)
+            if snapshot is not None:
+                group.slot, group.read_at = read.slot, now
+                return snapshot
         raise Unavailable("chain", "the pools' accounts changed with every read")
 
 
-class _Pair:
-    """The pools of a pair and every account that their quotes need."""
+class _Group:
+    """Pools that are read together, the pairs they are of, and how that stands."""
 
     # Who reads them now tells the others what came of it: the pools, why there is no answer, or
     # nothing when the reader gave up.
     reading: "asyncio.Future[PoolSnapshot | Unavailable | None] | None" = None
+    # Of the last read; 0 before it. Seconds of the monotonic clock.
+    slot = 0
+    read_at = 0.0
+    # When to see whether any of its pairs is to be looked for again.
+    due = 0.0
 
-    def __init__(self, addresses: Sequence[Pubkey]) -> None:
-        self._pools = [_Seen(address) for address in addresses]
-        self._made: tuple[tuple[LoadedPool, ...], tuple[tuple[Pubkey, str], ...]] = ((), ())
-        self._time: tuple[bytes, ChainTime] = (b"", ChainTime(0, 0, 0))
-        self._name_keys()
-
-    def _name_keys(self) -> None:
-        needed = dict.fromkeys(key for pool in self._pools for key in (pool.address, *pool.needed))
-        self.keys = (CLOCK_SYSVAR, *needed)
-
-    def take(self, accounts: Mapping[Pubkey, Account]) -> bool:
-        """Update the pools whose accounts differ; False when one needs accounts not among these."""
-        is_complete = True
-        is_changed = False
-        get = accounts.get
-        for pool in self._pools:
-            found = (get(pool.address), *[get(key) for key in pool.needed])
-            # Identity first: the paper chain gives the same object while nothing changed.
-            if found == pool.accounts:
-                continue
-            is_changed = True
-            is_complete &= _update(pool, found, accounts)
-        if not is_complete:
-            self._name_keys()
-        elif is_changed:
-            self._made = (
-                tuple([p.loaded for p in self._pools if p.loaded is not None]),
-                tuple([(p.address, p.why_not) for p in self._pools if p.loaded is None]),
-            )
-        return is_complete
-
-    def snapshot(self, read: AccountsAtSlot) -> PoolSnapshot:
-        clock = read.accounts.get(CLOCK_SYSVAR)
-        if clock is None:
-            raise Unavailable("chain", "the endpoint has no clock")
-        if clock.data != self._time[0]:
-            self._time = (clock.data, clock_time(clock.data))
-        return PoolSnapshot(read.slot, self._time[1], *self._made)
+    def __init__(self, pairs: tuple[Pair, ...], pools: PoolGroup) -> None:
+        self.pairs = pairs
+        self.pools = pools
 
 
-def _update(
-    pool: _Seen, found: tuple[Account | None, ...], accounts: Mapping[Pubkey, Account]
-) -> bool:
-    """Decode the pool anew. False when it needs accounts that were not read."""
-    pool.loaded, pool.why_not = None, ""
-    account = found[0]
+def _pairs_around(pair: Pair, middles: Iterable[Pubkey]) -> tuple[Pair, ...]:
+    """Each of the two with each middle, the pair itself not among them."""
+    around = dict.fromkeys(
+        pair_of(mint, middle) for middle in middles for mint in pair if mint != middle
+    )
+    around.pop(pair, None)
+    return tuple(around)
+
+
+def _deepest_of_each(around: Sequence[FoundPools]) -> tuple[Pubkey, ...]:
+    ranks = zip_longest(*[found.pools[:MAX_OTHERS_OF_PAIR] for found in around])
+    in_order = [pool.address for rank in ranks for pool in rank if pool is not None]
+    return tuple(in_order[:MAX_OTHERS])
+
+
+def why_closed(pool: Pool, time: ChainTime) -> str:
+    """Why the pool swaps for nobody now; "" where it does."""
     try:
-        decode = DECODERS.get(account.owner) if account is not None else None
-        if account is None or decode is None:
-            pool.why_not = "pool_missing" if account is None else "unknown_program"
-            pool.accounts = found
-            return True
-        decoded = decode(pool.address, account)
-        if decoded.accounts_needed != pool.needed:
-            pool.needed, pool.accounts = decoded.accounts_needed, ()
-            return False
-        pool.loaded = decoded.load(accounts)
+        pool.check_open(time)
     except VenueError as error:
-        pool.why_not = str(error)
-    pool.accounts = found
-    return True
+        return str(error)
+    return ""

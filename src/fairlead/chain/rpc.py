@@ -27,6 +27,8 @@ from fairlead.ports import (
     SignatureStatus,
     Simulation,
 )
+from fairlead.solana import base58
+from fairlead.venues.pools import Search
 from fairlead.venues.venue import ChainTime
 
 MAX_ACCOUNTS = 100
@@ -152,6 +154,25 @@ class RpcChain:
                 if one is not None
             },
         )
+
+    async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
+        """getProgramAccounts, of which only the addresses are asked."""
+        filters: list[dict[str, Any]] = [
+            {"memcmp": {"offset": at, "bytes": base58.encode(piece)}}
+            for at, piece in search.bytes_at
+        ]
+        if search.size is not None:
+            filters.insert(0, {"dataSize": search.size})
+        config = {
+            "commitment": commitment,
+            "encoding": "base64",
+            "dataSlice": {"offset": 0, "length": 0},
+            "filters": filters,
+        }
+        raw = await self._http.call(
+            "getProgramAccounts", str(search.program_id), config, way=Way.SLOW_READ
+        )
+        return tuple(answers.address(one.pubkey) for one in decoded(raw, list[answers.KeyedJson]))
 
     async def simulate(self, transaction: bytes) -> Simulation:
         config = _config("confirmed", 0, encoding="base64", sigVerify=False)

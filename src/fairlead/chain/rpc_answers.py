@@ -55,6 +55,12 @@ class AccountJson(Camel):
     data: tuple[str, str]
 
 
+class KeyedJson(Camel):
+    """An account's address; of the account itself nothing was asked."""
+
+    pubkey: str
+
+
 class StatusJson(Camel):
     slot: int
     err: msgspec.Raw
@@ -132,6 +138,13 @@ def base64_bytes(text: str) -> bytes:
         return b64decode(text, validate=True)
     except (Base64Error, ValueError):
         raise Unavailable("chain", "an answer's base64 is broken") from None
+
+
+def address(text: str) -> Pubkey:
+    try:
+        return Pubkey.from_string(text)
+    except ValueError:
+        raise Unavailable("chain", "an answer names what is no address") from None
 
 
 def account(found: AccountJson) -> Account:

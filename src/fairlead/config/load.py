@@ -15,6 +15,7 @@ from fairlead.config.settings import (
     NodeSettings,
     OrderSettings,
     PaperSettings,
+    PoolSettings,
     Settings,
     StoreSettings,
     WatchSettings,
@@ -56,6 +57,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         orders=OrderSettings(**by_group["orders"]),  # type: ignore[arg-type]
         workers=WorkerSettings(**by_group["workers"]),  # type: ignore[arg-type]
         landing=LandingSettings(**by_group["landing"]),  # type: ignore[arg-type]
+        pools=PoolSettings(**by_group["pools"]),  # type: ignore[arg-type]
         paper=PaperSettings(**by_group["paper"]),  # type: ignore[arg-type]
         node=NodeSettings(**by_group["node"]),  # type: ignore[arg-type]
         watch=WatchSettings(**by_group["watch"]),  # type: ignore[arg-type]

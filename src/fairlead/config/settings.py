@@ -118,6 +118,14 @@ class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     proving_alarm_ms: int
 
 
+class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # Whether pools are searched for among all accounts.
+    discovery: bool
+    # Of pool addresses.
+    file: Path | None
+    refresh_ms: int
+
+
 class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
     """Of all sends to a venue, in basis points: the fields of `ledger.faults.FaultRates`."""
 
@@ -178,6 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orders: OrderSettings
     workers: WorkerSettings
     landing: LandingSettings
+    pools: PoolSettings
     paper: PaperSettings
     node: NodeSettings
     watch: WatchSettings

@@ -54,6 +54,7 @@ GROUPS: Mapping[str, str] = {
     "orders": "Orders",
     "workers": "Workers",
     "landing": "Landing transactions",
+    "pools": "Finding pools",
     "paper": "The paper chain",
     "node": "The local node",
     "watch": "Watching workers and nodes",
@@ -395,6 +396,31 @@ SETTINGS: tuple[Setting, ...] = (
         whole(1_000, 24 * _HOUR_MS),
         "120_000",
         "An attempt without proof for this long is reported; proving goes on.",
+    ),
+    # ------------------------------------------------------------------------------------- pools
+    Setting(
+        "FAIRLEAD_POOL_DISCOVERY",
+        "pools.discovery",
+        flag(),
+        "on",
+        "Look for the pools of a pair with getProgramAccounts, which some endpoints refuse or count"
+        " dearly. Off: only those of FAIRLEAD_POOLS_FILE.",
+    ),
+    Setting(
+        "FAIRLEAD_POOLS_FILE",
+        "pools.file",
+        path(),
+        None,
+        "A .json or .toml list of pool addresses that are always looked at:"
+        " docs/pools-and-tokens.md.",
+    ),
+    Setting(
+        "FAIRLEAD_POOLS_REFRESH_MS",
+        "pools.refresh_ms",
+        whole(1_000, 24 * _HOUR_MS),
+        "60_000",
+        "How often the pools of a pair that is used are looked for again and ranked by depth. What"
+        " is in them is read for every quote, whatever this says.",
     ),
     # ------------------------------------------------------------------------------------- paper
     Setting(

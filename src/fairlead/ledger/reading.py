@@ -73,11 +73,15 @@ class ReadableChain(Chain):
         data_size: int | None = None,
         memcmp: Sequence[tuple[int, bytes]] = (),
         commitment: Commitment = "processed",
+        among: Iterable[bytes] | None = None,
     ) -> list[tuple[bytes, AccountState]]:
-        """Accounts a program owns whose data has this size and these bytes at these offsets."""
+        """Accounts a program owns whose data has this size and these bytes at these offsets.
+
+        All accounts are gone through, or those `among` which one must be.
+        """
         index = self._index(commitment)
-        keys: Iterable[bytes] = self._accounts
-        if index < len(self._unrooted) - 1:
+        keys: Iterable[bytes] = self._accounts if among is None else among
+        if among is None and index < len(self._unrooted) - 1:
             keys = set(self._accounts).union(*(b.before for b in self._unrooted[index + 1 :]))
         found = []
         for key in keys:
@@ -91,6 +95,17 @@ class ReadableChain(Chain):
                 found.append((key, state))
         found.sort(key=lambda item: item[0])
         return found
+
+    def keys_by_owner(self) -> dict[bytes, list[bytes]]:
+        """The accounts of each program in the open block, in one pass over all."""
+        owned: dict[bytes, list[bytes]] = {}
+        for key, state in self._accounts.items():
+            keys = owned.get(state.owner)
+            if keys is None:
+                owned[state.owner] = [key]
+            else:
+                keys.append(key)
+        return owned
 
     def epoch_info(self, commitment: Commitment = "finalized") -> EpochInfo:
         """Slot, height and epoch of one block, together."""

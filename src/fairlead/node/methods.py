@@ -5,6 +5,7 @@ finalized.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from fairlead.node.failures import (
     simulation_failed,
 )
 from fairlead.node.params import Params
+from fairlead.node.program_accounts import get_program_accounts
 from fairlead.ports import Chain, Faucet, SignatureStatus
 from fairlead.venues.token2022 import decode_mint, decode_token_account
 from fairlead.venues.venue import Account, VenueError
@@ -54,6 +56,7 @@ class Methods:
             "getLatestBlockhash": self.get_latest_blockhash,
             "getAccountInfo": self.get_account_info,
             "getMultipleAccounts": self.get_multiple_accounts,
+            "getProgramAccounts": partial(get_program_accounts, chain),
             "getBalance": self.get_balance,
             "getTokenAccountBalance": self.get_token_account_balance,
             "getMinimumBalanceForRentExemption": self.get_rent_minimum,

@@ -27,6 +27,7 @@ from fairlead.sim.clock import ProcessClock
 from fairlead.sim.cluster import Cluster
 from fairlead.sim.faults import Dice
 from fairlead.sim.replica import Past
+from fairlead.venues.pools import Search
 from fairlead.venues.venue import Account, ChainTime
 
 READ_TIMEOUT_S = 4.0
@@ -265,6 +266,10 @@ class Provider:
         )
         first, last = self._first_slot(), self._slot_of(commitment)
         return await self._told(tuple([e for e in found if first <= e.slot <= last]), is_slow)
+
+    async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
+        is_slow = await self._ask()
+        return await self._told(await self._paper.search(search, commitment), is_slow)
 
     async def first_available_block(self) -> int:
         is_slow = await self._ask()

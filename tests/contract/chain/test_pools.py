@@ -75,7 +75,7 @@ async def test_what_is_no_pool_is_left_out_with_the_reason(world):
     listed = PoolList([(SOL_MINT, USDC_MINT, key) for key in (NOWHERE, USDC_MINT)])
     snapshot = await pools_of(world, listed).snapshot(SOL_MINT, USDC_MINT)
     assert () == snapshot.pools
-    assert ((NOWHERE, "pool_missing"), (USDC_MINT, "unknown_program")) == snapshot.left_out
+    assert ((NOWHERE, "pool_missing"), (USDC_MINT, f"not_a_pool: {USDC_MINT}")) == snapshot.left_out
 
 
 async def test_a_pair_without_pools_is_empty(world):
