@@ -3,18 +3,25 @@
 from collections.abc import Mapping
 
 import msgspec
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.program import AccountView, InstructionError, Program
-from fairlead.ledger.programs import meteora_damm_v2, raydium_cpmm
+from fairlead.ledger.programs import (
+    meteora_damm_v2,
+    meteora_dlmm,
+    raydium_clmm,
+    raydium_cpmm,
+)
 from fairlead.venues.meteora import damm_v2
+from fairlead.venues.raydium.clmm_instruction import MEMO_PROGRAM
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from fairlead.venues.vectors import Vector
 from fairlead.venues.venue import Account, ChainTime
 
 PROGRAMS: Mapping[Pubkey, Program] = {
     Pubkey.from_bytes(module.PROGRAM_ID): module.PROGRAM
-    for module in (raydium_cpmm, meteora_damm_v2)
+    for module in (raydium_cpmm, meteora_damm_v2, raydium_clmm, meteora_dlmm)
 }
 
 
@@ -22,7 +29,9 @@ MISSING = Account(Pubkey.default(), 0, b"")
 LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 SYSVAR_OWNER = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 BUILT_IN = {
-    **dict.fromkeys((*PROGRAMS, TOKEN_PROGRAM, TOKEN_2022_PROGRAM), Account(LOADER, 1, b"")),
+    **dict.fromkeys(
+        (*PROGRAMS, TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MEMO_PROGRAM), Account(LOADER, 1, b"")
+    ),
     damm_v2.INSTRUCTIONS_SYSVAR: Account(SYSVAR_OWNER, 0, b""),
 }
 """What exists on a cluster though no vector stores it."""
@@ -52,16 +61,15 @@ class Replay(msgspec.Struct):
     logs: list[str]
 
 
-def views_of(vector: Vector) -> list[AccountView]:
+def views_of(sent: Instruction, accounts: Mapping[Pubkey, Account]) -> list[AccountView]:
     """The instruction's accounts in its order; one named twice is one object."""
-    assert vector.sent is not None
     views: dict[Pubkey, AccountView] = {}
     ordered = []
-    read_only = (vector.sent.program_id, damm_v2.INSTRUCTIONS_SYSVAR)
-    for meta in vector.sent.accounts:
+    read_only = (sent.program_id, damm_v2.INSTRUCTIONS_SYSVAR)
+    for meta in sent.accounts:
         view = views.get(meta.pubkey)
         if view is None:
-            a = vector.accounts.get(meta.pubkey) or BUILT_IN.get(meta.pubkey, MISSING)
+            a = accounts.get(meta.pubkey) or BUILT_IN.get(meta.pubkey, MISSING)
             view = AccountView(bytes(meta.pubkey), a.lamports, a.data, bytes(a.owner))
             views[meta.pubkey] = view
         view.is_signer |= meta.is_signer
@@ -74,11 +82,18 @@ def views_of(vector: Vector) -> list[AccountView]:
 def replay(vector: Vector) -> Replay:
     """Runs the vector's instruction."""
     assert vector.sent is not None
-    context = Context(vector.time)
-    views = views_of(vector)
+    return replay_instruction(vector.sent, vector.accounts, vector.time)
+
+
+def replay_instruction(
+    sent: Instruction, accounts: Mapping[Pubkey, Account], time: ChainTime
+) -> Replay:
+    """Runs an instruction on these accounts."""
+    context = Context(time)
+    views = views_of(sent, accounts)
     error = None
     try:
-        PROGRAMS[vector.sent.program_id].process(context, views, bytes(vector.sent.data))
+        PROGRAMS[sent.program_id].process(context, views, bytes(sent.data))
     except InstructionError as refused:
         error = refused
     return Replay(error, {Pubkey.from_bytes(v.key): v for v in views}, context.logs)

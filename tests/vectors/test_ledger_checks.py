@@ -153,7 +153,7 @@ def test_accounts_of_the_other_token_program_are_refused():
     accounts = dict(CPMM.accounts)
     user = accounts[CPMM.user_input]
     accounts[CPMM.user_input] = Account(TOKEN_2022_PROGRAM, user.lamports, user.data)
-    assert "IncorrectProgramId" == answer(msgspec.structs.replace(CPMM, accounts=accounts))
+    assert "ExternalAccountDataModified" == answer(msgspec.structs.replace(CPMM, accounts=accounts))
 
 
 def frozen(vector: Vector, address: Pubkey) -> Vector:

@@ -60,7 +60,7 @@ def parse(text: str | bytes) -> list[Vector]:
     file = json.loads(text)
     if file.get("format") != FORMAT:
         raise ValueError(f"not a {FORMAT} file")
-    base = _accounts(file["base"])
+    base = decode_accounts(file["base"])
     return [_vector(file, base, raw) for raw in file["vectors"]]
 
 
@@ -70,7 +70,8 @@ def encode_account(account: Account) -> dict[str, Any]:
     return {"owner": str(account.owner), "lamports": account.lamports, "data": data}
 
 
-def _accounts(raw: dict[str, Any]) -> dict[Pubkey, Account]:
+def decode_accounts(raw: dict[str, Any]) -> dict[Pubkey, Account]:
+    """Accounts by their addresses, each as `encode_account` writes it."""
     return {
         Pubkey.from_string(address): Account(
             Pubkey.from_string(a["owner"]),
@@ -93,7 +94,7 @@ def _vector(file: dict[str, Any], base: dict[Pubkey, Account], raw: dict[str, An
         pool=key(file["pool"]),
         payer=key(file["payer"]),
         time=ChainTime(clock["slot"], clock["unix_timestamp"], clock["epoch"]),
-        accounts={**base, **_accounts(raw["accounts"])},
+        accounts={**base, **decode_accounts(raw["accounts"])},
         instruction=raw["instruction"],
         input_mint=key(raw["input_mint"]),
         output_mint=key(raw["output_mint"]),

@@ -53,14 +53,18 @@ def transfer_checked(
     if amount == 0:
         return
     try:
-        if source.owner != token_program or destination.owner != token_program:
-            _refuse_foreign(token_program, source, destination)
+        is_foreign = source.owner != token_program or destination.owner != token_program
+        if is_foreign and token_program != TOKEN_PROGRAM:
+            raise InstructionError("IncorrectProgramId")
         held = int.from_bytes(destination.data[64:72], "little")
         if held > U64_MAX - amount and amount_of(source.data) >= amount:
             # No mint can have issued that much; refused here so that no program has to think of it.
             raise custom(spl_token.OVERFLOW)
         if token_program == TOKEN_PROGRAM:
             spl_token.transfer(source, destination, authority, amount, mint, mint.data[44])
+            if is_foreign:
+                # SPL Token does not look; the runtime sees what it wrote.
+                raise InstructionError("ExternalAccountDataModified")
         else:
             _transfer_2022(source, mint, destination, authority.key, amount, fee)
     except InstructionError as error:
@@ -76,14 +80,6 @@ def transfer_checked(
 def seeds_signer(key: bytes) -> AccountView:
     """The program's own authority, which signs by its seeds."""
     return AccountView(key, 0, b"", b"", is_signer=True)
-
-
-def _refuse_foreign(token_program: bytes, source: AccountView, destination: AccountView) -> None:
-    """An account of the other token program: SPL Token looks at sizes, Token-2022 at owners."""
-    sizes = {len(source.data), len(destination.data)}
-    if token_program == TOKEN_PROGRAM and sizes != {token2022.TOKEN_ACCOUNT_SIZE}:
-        raise InstructionError("InvalidAccountData")
-    raise InstructionError("IncorrectProgramId")
 
 
 def _transfer_2022(
@@ -102,6 +98,8 @@ def _transfer_2022(
         raise custom(spl_token.INSUFFICIENT_FUNDS)
     if data[:32] != target[:32] or data[:32] != mint.key:
         raise custom(spl_token.MINT_MISMATCH)
+    if mint.owner != TOKEN_2022_PROGRAM:
+        raise InstructionError("IncorrectProgramId")
     data = _spend(data, authority, amount)
     withheld = fee.fee(amount) if fee is not None else 0
     if source is destination:

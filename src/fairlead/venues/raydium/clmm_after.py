@@ -56,10 +56,9 @@ _OBSERVATION_OFFSET, _OBSERVATION_SIZE = 51, 44
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
-    """The bytes after a swap."""
+    """The bytes after a swap, the price history aside."""
 
     pool_data: bytes
-    observation_data: bytes
     # Of the arrays in which a tick was crossed, by their first ticks.
     tick_arrays: dict[int, bytes]
 
@@ -99,14 +98,12 @@ def steps_of(path: Path, walk: Walk) -> list[Step]:
 
 def after_swap(
     pool_data: bytes,
-    observation_data: bytes,
     tick_arrays: dict[int, bytes],
     path: Path,
     walk: Walk,
     rewards: Rewards,
     *,
     vault_out_atoms: int,
-    unix_timestamp: int,
     epoch: int,
 ) -> Transition:
     """The accounts after this walk; `VenueError` panic where a counter overflows.
@@ -134,7 +131,6 @@ def after_swap(
             at = TICK_OFFSET + TICK_SIZE * ((step.crossed - start) // spacing)
             _cross(array, at, (growths[0], growths[1]), rewards)
     pool = bytearray(pool_data)
-    tick_before: int = _PRICE.unpack_from(pool_data, _PRICE_OFFSET)[2]
     price = walk.sqrt_price_x64
     _PRICE.pack_into(pool, _PRICE_OFFSET, price & U64_MAX, price >> 64, walk.tick)
     pool[_LIQUIDITY_OFFSET : _LIQUIDITY_OFFSET + 16] = walk.liquidity.to_bytes(16, "little")
@@ -150,20 +146,22 @@ def after_swap(
     _add(pool, out_of, 16, walk.amount_out)
     if vault_out_atoms <= walk.amount_out:
         pool[STATUS_OFFSET] = STATUS_ALL_OFF
-    if walk.tick != tick_before:
-        observation_data = observed(observation_data, unix_timestamp, tick_before)
-    return Transition(
-        bytes(pool), observation_data, {start: bytes(data) for start, data in arrays.items()}
-    )
+    return Transition(bytes(pool), {start: bytes(data) for start, data in arrays.items()})
+
+
+def recent_epoch(pool_data: bytes) -> int:
+    """The epoch in which the pool was last changed."""
+    return int.from_bytes(pool_data[_RECENT_EPOCH_OFFSET : _RECENT_EPOCH_OFFSET + 8], "little")
 
 
 def observed(data: bytes, unix_timestamp: int, tick: int) -> bytes:
-    """The price history with this tick as what stood until now; unchanged where that is too soon.
+    """The price history after a swap to another tick, with this one as what stood until now.
 
-    The time is kept in 32 bits, as the program cuts it.
+    Unchanged where the last entry is too young. The time is kept in 32 bits, as the program cuts
+    it.
     """
     now = unix_timestamp & 0xFFFF_FFFF
-    is_initialized, recent_epoch, index = _HISTORY_HEAD.unpack_from(data, _HISTORY_HEAD_OFFSET)
+    is_initialized, epoch, index = _HISTORY_HEAD.unpack_from(data, _HISTORY_HEAD_OFFSET)
     at = _OBSERVATION_OFFSET + _OBSERVATION_SIZE * index
     cumulative = 0
     if is_initialized:
@@ -175,7 +173,7 @@ def observed(data: bytes, unix_timestamp: int, tick: int) -> bytes:
         index = (index + 1) % OBSERVATIONS
         at = _OBSERVATION_OFFSET + _OBSERVATION_SIZE * index
     after = bytearray(data)
-    _HISTORY_HEAD.pack_into(after, _HISTORY_HEAD_OFFSET, True, recent_epoch, index)
+    _HISTORY_HEAD.pack_into(after, _HISTORY_HEAD_OFFSET, True, epoch, index)
     _OBSERVATION.pack_into(after, at, now, cumulative)
     return bytes(after)
 
