@@ -157,6 +157,8 @@ def mint_from_bytes(data: bytes) -> Mint:
             raise VenueError(ErrorClass.TERMINAL, "not_a_mint")
         for kind, value in mint_extensions(data):
             if kind == EXTENSION_TRANSFER_FEE_CONFIG:
+                if len(value) != _TRANSFER_FEE_CONFIG.size:
+                    raise VenueError(ErrorClass.TERMINAL, "not_a_mint", detail="a fee's size")
                 older = TransferFee(*_FEE.unpack_from(value, 72))
                 newer = TransferFee(*_FEE.unpack_from(value, 90))
             else:
