@@ -15,6 +15,7 @@ from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
 from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, OrderStatus
+from tests.workers import reclaims
 from tests.workers.world import Sent, World
 
 _CREATE_WITH_SEED = (3).to_bytes(4, "little")
@@ -29,7 +30,9 @@ def watch(world: World) -> None:
         rows = world.store._rows(
             "SELECT order_id, raw FROM attempts WHERE signature = ?", sent.signature
         )
-        assert rows, f"{sent.signature} leaves and is not stored (rule 3)"
+        if not rows:
+            await reclaims.check_sent(world, sent)
+            return
         ((order_id, raw),) = rows
         assert raw == sent.raw, "bytes that are not the stored ones (rule 7)"
         if sent.signature not in known:
@@ -77,7 +80,7 @@ async def check_books(world: World) -> None:
     landed = _landed(world)
     attempts = {order.order_id: await world.attempts(order.order_id) for order in orders}
     stored = {a.signature for each in attempts.values() for a in each}
-    strangers = set(landed) - stored - world.strangers
+    strangers = set(landed) - stored - world.strangers - set(reclaims.stored(world))
     assert not strangers, "the ledger holds transactions that no order knows"
     for order in orders:
         await _check_order(world, order, attempts[order.order_id], landed)
@@ -183,6 +186,7 @@ def _check_wallet(
             # A failed transaction leaves no latch: its rent came back with the rest.
             gained[_SOL_MINT] -= rent_minimum(0) * latches if record.err is None else 0
             gained[_SOL_MINT] -= record.fee_lamports
+            gained[_SOL_MINT] += reclaims.moved_back(record.raw) if record.err is None else 0
     assert FUND_LAMPORTS + gained[_SOL_MINT] == _state(world, address).lamports
     for token in TOKENS:
         if token is not SOL:

@@ -13,11 +13,11 @@ def latch_of(secret: bytes, wallet: str, generation: int) -> Pubkey:
     return latch_address(Pubkey.from_string(wallet), latch_seed(secret, generation))
 
 
-async def pay(world: World, address: Pubkey) -> None:
+async def pay(world: World, address: Pubkey, lamports: int = 1_000_000) -> None:
     """A stranger sends lamports to an address, in a transaction of its own."""
     stranger = PaperWallet(b"stranger")
     payer = Pubkey.from_string(stranger.default_address)
     await world.paper.fund(payer)
-    data = (2).to_bytes(4, "little") + (1_000_000).to_bytes(8, "little")
+    data = (2).to_bytes(4, "little") + lamports.to_bytes(8, "little")
     metas = [AccountMeta(payer, True, True), AccountMeta(address, False, True)]
     await world.stranger_sends(stranger, Instruction(SYSTEM_PROGRAM, data, metas))

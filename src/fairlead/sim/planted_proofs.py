@@ -72,7 +72,9 @@ def _judge_sends(planting: Planting, verdict: Settled) -> None:
 def status_before_height(planting: Planting) -> None:
     """Asks for the status first, then whether the height is passed."""
 
-    async def about_death(witness: Chain, attempt: Attempt, window: int) -> DeathEvidence:
+    async def about_death(
+        witness: Chain, attempt: Attempt, window: int, margin: int
+    ) -> DeathEvidence:
         (status,) = await witness.signature_statuses((attempt.signature,), search_history=True)
         before = await witness.epoch_info("finalized")
         first = await witness.first_available_block()
@@ -113,8 +115,8 @@ def _as_final(status: SignatureStatus | None) -> SignatureStatus | None:
 def dead_at_confirmed_height(planting: Planting) -> None:
     """Proves a transaction dead at the confirmed height."""
 
-    async def about_death(witness: Any, attempt: Attempt, window: int) -> Any:
-        return await real(_EarlyWitness(witness), attempt, window)
+    async def about_death(witness: Any, *rest: Any) -> Any:
+        return await real(_EarlyWitness(witness), *rest)
 
     real = planting.replace(proving, "_about_death", about_death)
 

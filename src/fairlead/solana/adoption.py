@@ -15,7 +15,7 @@ from fairlead.ledger.message import CompiledInstruction, Message
 from fairlead.orders.model import Attempt, Leg, Order, OrderTerms
 from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM, SYSTEM_PROGRAM
 from fairlead.solana.landed import LandedTransaction
-from fairlead.solana.lost import message_of
+from fairlead.solana.lost import is_reclaim, message_of
 from fairlead.venues.venue import LoadedPool
 
 _U32 = Layout("<I")
@@ -54,8 +54,12 @@ def swap_in(
 def is_cancel(transaction: LandedTransaction) -> bool:
     """Whether it takes an account and pays for being included, and does nothing else."""
     message = message_of(transaction)
+    if message is None:
+        return False
     plain = {bytes(SYSTEM_PROGRAM), bytes(COMPUTE_BUDGET_PROGRAM)}
-    return message is not None and all(
+    if is_reclaim(transaction, str(Pubkey.from_bytes(message.keys[0]))):
+        return False
+    return all(
         message.keys[instruction.program_index] in plain for instruction in message.instructions
     )
 

@@ -57,6 +57,12 @@ def agreed_height(heights: Sequence[int], needed: int) -> int | None:
     return None
 
 
+def reached_height(heights: Sequence[int], needed: int) -> int | None:
+    """The greatest height that enough witnesses say they have reached: a single liar raises it by
+    nothing. For what a height allows."""
+    return sorted(heights, reverse=True)[needed - 1] if len(heights) >= needed else None
+
+
 def likely_status(
     answers: Sequence[SignatureStatus | None], needed: int, *, lone_success: bool = True
 ) -> SignatureStatus | None:

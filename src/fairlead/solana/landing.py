@@ -29,6 +29,9 @@ class LandingPolicy(msgspec.Struct, frozen=True, gc=False):
     # switch to
     # while attempts live (rule 13).
     max_blockhash_window: int = 300
+    # Blocks from the death of a latch's last attempt until its rent may be taken back (rule 12),
+    # and so as long as its absence proves that nothing won (rule 14).
+    reclaim_margin: int = 300
     # How often to look for proof once the attempt can be assumed expired.
     prove_ms: int = 2_000
     # Say "still proving" when nothing was learnt for so long (rule 18).

@@ -4,7 +4,7 @@ Pure.
 A latch's address can be created in one way only: createAccountWithSeed with our wallet as the base,
 which our wallet must sign for. Anybody else can but pay lamports to it. So a successful transaction
 that names the latch and bears our wallet's signature is ours, whatever the store knows
-(EXACTLY-ONCE 10, 11, 23).
+(EXACTLY-ONCE 10, 11, 23). It took the latch, unless it took its rent back (12).
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,7 @@ MAX_WRAPS = 64
 """Attempts of one order whose temporary wSOL accounts are looked for."""
 
 _CREATE_ACCOUNT_WITH_SEED = (3).to_bytes(4, "little")
+_TRANSFER_WITH_SEED = (11).to_bytes(4, "little")
 _HEX = frozenset("0123456789abcdef")
 _SYSTEM = bytes(SYSTEM_PROGRAM)
 # Tag, base, length of the seed.
@@ -71,7 +72,7 @@ def taker_of(evidence: TakerEvidence, wallet: str, latch: str) -> Taker | None:
         for each in evidence.named_by
     ]
     for each, is_ours in zip(evidence.named_by, signed, strict=True):
-        if each is not None and is_ours:
+        if each is not None and is_ours and not is_reclaim(each, wallet):
             return Ours(each)
     if not evidence.is_complete or None in signed:
         return None
@@ -111,6 +112,17 @@ def is_signed_by(transaction: LandedTransaction, wallet: str) -> bool | None:
     except ValueError:
         return None
     return True if is_genuine else None
+
+
+def is_reclaim(transaction: LandedTransaction, wallet: str) -> bool:
+    """Whether it takes the rent of latches back, and takes none itself."""
+    message = message_of(transaction)
+    if message is None or seeds_in(transaction, wallet).are_ours:
+        return False
+    return any(
+        message.keys[each.program_index] == _SYSTEM and each.data[:4] == _TRANSFER_WITH_SEED
+        for each in message.instructions
+    )
 
 
 def message_of(transaction: LandedTransaction) -> Message | None:

@@ -45,6 +45,7 @@ class DeathEvidence(msgspec.Struct, frozen=True):
 
     before: EpochInfo
     # Rule 14: the latch at `finalized`, minContextSlot = before.slot. None: not asked or no latch.
+    # Absent and read too late (`is_before_reclaim`) it says nothing.
     latch_present: bool | None = None
     # Rule 10: the successful transactions that name a latch that is present.
     latch_takers: tuple[str, ...] = ()
@@ -57,19 +58,41 @@ class DeathEvidence(msgspec.Struct, frozen=True):
     latch_slot: int | None = None
 
 
+def is_before_reclaim(
+    attempt: Attempt, evidence: DeathEvidence, max_blockhash_window: int, reclaim_margin: int
+) -> bool:
+    """Whether the bank that told of the latch is too old for a reclaim of it to be in it.
+
+    A latch is taken back no sooner than so many blocks after its last attempt's death (rule 12).
+    From then on its absence says nothing, not even to who knows of no reclaim: the store may have
+    been restored to a moment before it.
+    """
+    if evidence.latch_slot is None:
+        return False
+    before = evidence.before
+    # A block takes a slot or more: no higher than this.
+    height = before.block_height + max(evidence.latch_slot - before.slot, 0)
+    return height < death_height(attempt, max_blockhash_window) + reclaim_margin
+
+
 def judge(
     attempt: Attempt,
     evidence: DeathEvidence,
     max_blockhash_window: int,
     own: Collection[str] = (),
+    *,
+    reclaim_margin: int,
 ) -> Settled | None:
     """DEAD when proven, ERRORED when found so at finalized, None while nothing is proven.
 
     `own`: the signatures of all attempts of the order.
     """
-    if evidence.before.block_height < death_height(attempt, max_blockhash_window):
+    window = max_blockhash_window
+    if evidence.before.block_height < death_height(attempt, window):
         return None
-    if evidence.latch_present is False:
+    if evidence.latch_present is False and is_before_reclaim(
+        attempt, evidence, window, reclaim_margin
+    ):
         # Rule 14: finalized beyond the death height and no latch: nothing of this order ever won.
         return Settled(AttemptState.DEAD)
     status = evidence.status

@@ -19,6 +19,7 @@ from fairlead.store.named_sql import load_queries
 from fairlead.store.postgres_connections import BROKEN, PostgresConnections
 from fairlead.store.postgres_pooler import refuse_hidden_pooler
 from fairlead.store.postgres_reader import PostgresReads
+from fairlead.store.postgres_reclaims import PostgresReclaims
 from fairlead.store.postgres_schema import check_schema, migrate_schema, schema_version
 from fairlead.store.postgres_session import WorkerSession
 from fairlead.store.postgres_writer import PostgresFlush
@@ -32,7 +33,7 @@ SHARDS = 16
 _log = structlog.get_logger()
 
 
-class PostgresStore(QueuedWrites, PostgresReads):
+class PostgresStore(QueuedWrites, PostgresReads, PostgresReclaims):
     """`ports.Store` on one database. `notify_channel`, when given, hears of every flush."""
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import Rejected
+from fairlead.orders.lent import Lent, LentLatch, Reclaim
 from fairlead.orders.model import (
     Attempt,
     AttemptSettled,
@@ -35,6 +36,7 @@ _encode = msgspec.json.Encoder().encode
 _terms = msgspec.json.Decoder(OrderTerms)
 _legs = msgspec.json.Decoder(tuple[Leg, ...])
 _venues = msgspec.json.Decoder(tuple[str, ...])
+_addresses = msgspec.json.Decoder(tuple[str, ...])
 _reservations = msgspec.json.Decoder(tuple[tuple[str, str, str], ...])
 # Looking a member up by value costs a third of calling the enum.
 _STATUSES = {str(status): status for status in OrderStatus}
@@ -215,6 +217,38 @@ def trigger_of(row: Row) -> TriggerState:
         row[11],
     )
     return TriggerState(trigger, row[12], row[13], bool(row[14]))
+
+
+def latch_of(row: Row) -> LentLatch:
+    """A latch from (address, order_id, generation, wallet, wallet_address, secret,
+    due_after_height, failures)."""
+    return LentLatch(row[0], str(row[1]), *row[2:8])
+
+
+def reclaim_row(reclaim: Reclaim) -> tuple[Any, ...]:
+    """The columns of `reclaims` up to its state, in the order of the struct."""
+    return (
+        reclaim.signature,
+        reclaim.wallet,
+        reclaim.raw,
+        reclaim.blockhash_slot,
+        reclaim.blockhash_height,
+        encode_json(reclaim.latches),
+        reclaim.lamports,
+        reclaim.fee_lamports,
+        reclaim.created_at_ms,
+    )
+
+
+def reclaim_of(row: Row) -> Reclaim:
+    return Reclaim(
+        row[0], row[1], row[2], row[3], row[4], _addresses.decode(row[5]), row[6], row[7], row[8]
+    )
+
+
+def lent_of(row: Row) -> Lent:
+    """Sums from (latches, taken, reclaimed_lamports)."""
+    return Lent(int(row[0]), int(row[1]), int(row[2]))
 
 
 def event_of(row: Row) -> StoredEvent:

@@ -21,6 +21,7 @@ from fairlead.ports import Clock, Committed, RateLimit
 from fairlead.store.batch import Lost, Poisoned, Write
 from fairlead.store.named_sql import load_migrations, load_queries
 from fairlead.store.sqlite_reader import SqliteReads
+from fairlead.store.sqlite_reclaims import SqliteReclaims
 from fairlead.store.sqlite_statements import Statements
 from fairlead.store.sqlite_writer import SqliteFlush
 from fairlead.store.writes import QueuedWrites, Release, Watch
@@ -33,7 +34,7 @@ CHECKPOINT_PAGES = 4_000
 CACHED_STATEMENTS = 128
 
 
-class SqliteStore(QueuedWrites, SqliteReads):
+class SqliteStore(QueuedWrites, SqliteReads, SqliteReclaims):
     """`ports.Store` on one file. `path` may be ":memory:" when inline."""
 
     def __init__(

@@ -34,16 +34,21 @@ from fairlead.store.rows import (
     trigger_row,
 )
 from fairlead.store.sqlite_gathered import Gathered
+from fairlead.store.sqlite_reclaims import ReclaimWrite, run_reclaim_write
 from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
     ADOPTABLE,
     CLAIMABLE,
     CLAIMED_EVENT,
     TAKEN_OVER_DATA,
+    AbsentLatches,
     Accept,
+    BeginReclaim,
     Claim,
     Lease,
+    NoteLatches,
     Release,
+    SettleReclaim,
     Watch,
     begins,
     begun,
@@ -69,6 +74,8 @@ class SqliteFlush:
         self._statements = statements
         self._queries = statements.queries
         self._session = session
+        # The last event before this flush.
+        self._head = position
         self._rate_limit = rate_limit
         self._gathered = Gathered(connection, statements.queries, position)
         self._work = False
@@ -80,7 +87,7 @@ class SqliteFlush:
         self._gathered.write()
         return Committed(tuple(self._gathered.events), self._work)
 
-    def _one(self, value: Accept | Change | Claim | Release | Lease | Watch) -> Any:
+    def _one(self, value: Accept | Change | Claim | Release | Lease | Watch | ReclaimWrite) -> Any:
         match value:
             case Change():
                 return self._change(value)
@@ -94,6 +101,8 @@ class SqliteFlush:
                 return self._lease(value)
             case Watch():
                 return self._watch(value)
+            case NoteLatches() | BeginReclaim() | SettleReclaim() | AbsentLatches():
+                return run_reclaim_write(self._execute, self._queries, value, self._head)
             case _:
                 assert_never(value)
 

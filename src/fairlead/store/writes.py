@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from fairlead.orders import lifecycle
+from fairlead.orders.lent import Reclaim, ReclaimSettled
 from fairlead.orders.model import (
     NEVER_MS,
     Change,
@@ -75,6 +76,31 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     """A worker asks for the watch over the triggers (SQLite; PostgreSQL has a function for it)."""
 
     owner: str
+
+
+class NoteLatches(msgspec.Struct, frozen=True, gc=False):
+    """Look through so many further events for ended orders with latches (SQLite, as are the
+    following; PostgreSQL has functions for them)."""
+
+    events: int
+
+
+class BeginReclaim(msgspec.Struct, frozen=True, gc=False):
+    """A signed reclaim, before it is sent."""
+
+    reclaim: Reclaim
+
+
+class SettleReclaim(msgspec.Struct, frozen=True, gc=False):
+    """How a reclaim ended."""
+
+    settled: ReclaimSettled
+
+
+class AbsentLatches(msgspec.Struct, frozen=True, gc=False):
+    """Latches that hold nothing."""
+
+    addresses: tuple[str, ...]
 
 
 class QueuedWrites:

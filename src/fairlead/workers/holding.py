@@ -73,12 +73,12 @@ async def _adopt(bench: Workbench, work: Work, lost: LandedTransaction) -> bool:
 
 
 async def _end_of(bench: Workbench, work: Work, live: Attempt) -> AttemptSettled | None:
-    chain, window = bench.parts.chain, bench.settings.landing.max_blockhash_window
+    chain, policy = bench.parts.chain, bench.settings.landing
     proven = await prove_failure(chain, live)
     if proven is None:
         own = tuple([each.signature for each in work.attempts])
         progress = work.progress_for(live)
-        proven = await prove(chain, live, progress, own, bench.elapsed_ms(), window)
+        proven = await prove(chain, live, progress, own, bench.elapsed_ms(), policy)
     if proven is None:
         return None
     settled = proven.settled

@@ -180,12 +180,12 @@ async def _prove(
 ) -> list[tuple[Attempt, Proven]]:
     """Those that are proven now. All are asked about, with history, though the first proves
     nothing: another may have won long ago, which nobody tells unasked."""
-    chain, window = bench.parts.chain, bench.settings.landing.max_blockhash_window
+    chain, policy = bench.parts.chain, bench.settings.landing
     own = tuple([each.signature for each in work.attempts])
     found: list[tuple[Attempt, Proven]] = []
     for attempt in expired:
         progress = work.flight.of(attempt)
-        proven = await prove(chain, attempt, progress, own, now_ms, window)
+        proven = await prove(chain, attempt, progress, own, now_ms, policy)
         if proven is None:
             continue
         # An absent latch proves that it never won. What landed and failed has paid, all the same.

@@ -21,12 +21,13 @@ from fairlead.solana.agreement import (
     needed_of,
 )
 from fairlead.solana.evidence import Testimony
-from fairlead.solana.landing import Progress
+from fairlead.solana.landing import LandingPolicy, Progress
 from fairlead.solana.proof import (
     DeathEvidence,
     LandedEvidence,
     Settled,
     death_height,
+    is_before_reclaim,
     judge,
     judge_landed,
 )
@@ -110,15 +111,16 @@ async def prove(
     progress: Progress,
     own: tuple[str, ...],
     now_ms: int,
-    window: int,
+    policy: LandingPolicy,
 ) -> Proven | None:
     """Whether the attempt is proven dead, or finalized with an error, by enough witnesses."""
+    window, margin = policy.max_blockhash_window, policy.reclaim_margin
     witnesses = chain.witnesses
     needed = needed_of(len(witnesses))
 
     async def ask(witness: Chain) -> _AboutDeath:
-        found = await _about_death(witness, attempt, window)
-        verdict = judge(attempt, found, window, own)
+        found = await _about_death(witness, attempt, window, margin)
+        verdict = judge(attempt, found, window, own, reclaim_margin=margin)
         if verdict is None and _is_final_success(found.status):
             # It settles nothing here, where no fill was read; but it contradicts the others.
             verdict = Settled(AttemptState.SUCCEEDED)
@@ -157,7 +159,7 @@ def _learn(
     progress.learn(attempt, now_ms, window, status, finalized_height=height)
 
 
-async def _about_death(witness: Chain, attempt: Attempt, window: int) -> DeathEvidence:
+async def _about_death(witness: Chain, attempt: Attempt, window: int, margin: int) -> DeathEvidence:
     """The answers of rules 14 and 15 in their order; no more of them than are needed."""
     before = await witness.epoch_info("finalized")
     if before.block_height < death_height(attempt, window):
@@ -169,10 +171,13 @@ async def _about_death(witness: Chain, attempt: Attempt, window: int) -> DeathEv
         latch = Pubkey.from_string(attempt.latch_address)
         read = await witness.accounts((latch,), "finalized", min_context_slot=before.slot)
         latch_present, latch_slot = latch in read.accounts, read.slot
-        if not latch_present:
-            return DeathEvidence(before, latch_present=False, latch_slot=latch_slot)
-        named = await witness.signatures_for_address(latch)
-        takers = tuple([each.signature for each in named if each.error is None])
+        if latch_present:
+            named = await witness.signatures_for_address(latch)
+            takers = tuple([each.signature for each in named if each.error is None])
+        else:
+            absent = DeathEvidence(before, latch_present=False, latch_slot=latch_slot)
+            if is_before_reclaim(attempt, absent, window, margin):
+                return absent
     (status,) = await witness.signature_statuses((attempt.signature,), search_history=True)
     after = await witness.epoch_info("finalized")
     first = await witness.first_available_block()

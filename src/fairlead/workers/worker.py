@@ -1,5 +1,6 @@
 """A worker: claims orders as places come free, keeps its lease, takes over what dead workers left.
-One of all workers watches the resting orders too (`watcher`).
+One of all workers watches the resting orders too (`watcher`), and takes back what ended ones lent
+(`reclaiming`).
 
 Any number of them run beside each other, in one process or many. Recovery is the normal path: an
 order whose worker died is adopted and driven on from what is stored.
@@ -19,6 +20,7 @@ from fairlead.ports import Bus, Committed, Hand, Signal
 from fairlead.workers import executor
 from fairlead.workers.hands import Doubts, LentPlace
 from fairlead.workers.places import Place, Places
+from fairlead.workers.reclaiming import Reclaimer, ReclaimerSettings
 from fairlead.workers.reconciling import Reconciler
 from fairlead.workers.settler import Settler
 from fairlead.workers.watcher import Watcher, WatcherSettings
@@ -50,6 +52,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     settle_poll_ms: int = 400
     # How often prices are compared with the limits of resting orders.
     trigger_poll_ms: int = 200
+    reclaims: ReclaimerSettings = ReclaimerSettings()
     # How long a graceful stop waits for orders on their way to `confirmed`.
     stop_grace_s: float = 10.0
 
@@ -75,6 +78,7 @@ class Worker:
         self.settler = Settler(self.bench, settings.settle_poll_ms, self._land_again)
         self.watcher = Watcher(self.bench, watcher_settings(settings), lambda: self.owner)
         self.reconciler = Reconciler(self.bench)
+        self.reclaimer = Reclaimer(self.bench, settings.reclaims, lambda: self.owner)
         self.ready = asyncio.Event()
         # Until when others leave its orders alone, as the store last agreed.
         self.lease_until_ms = 0
@@ -117,6 +121,7 @@ class Worker:
                 loops.append(group.create_task(self.settler.run(), name="settle"))
                 loops.append(group.create_task(self.watcher.run(), name="triggers"))
                 loops.append(group.create_task(self.reconciler.run(), name="reconcile"))
+                loops.append(group.create_task(self.reclaimer.run(), name="reclaim"))
                 self.ready.set()
                 await self._stopping.wait()
                 await self._finish()

@@ -1,5 +1,7 @@
 """What proves that an attempt can never land (rules 13–17)."""
 
+from functools import partial
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,16 +9,19 @@ from hypothesis import strategies as st
 
 from fairlead.orders.model import AttemptState
 from fairlead.ports import EpochInfo, SignatureStatus
+from fairlead.solana import proof
 from fairlead.solana.landing import (
     LandingPolicy,
 )
-from fairlead.solana.proof import DeathEvidence, Settled, death_height, judge
+from fairlead.solana.proof import DeathEvidence, Settled, death_height
 from tests.unit.orders.facts import attempt
 
 POLICY = LandingPolicy(resend_ms=1_500, poll_ms=400, max_blockhash_window=150, prove_ms=2_000)
 LATCHED = attempt()
 BARE = attempt(latch_address=None)
 DEATH = death_height(BARE, 150)
+MARGIN = 300
+judge = partial(proof.judge, reclaim_margin=MARGIN)
 
 
 def evidence(**given: object) -> DeathEvidence:
@@ -54,11 +59,33 @@ def test_any_missing_piece_of_rule_15_leaves_it_unknown(missing: dict[str, objec
 
 def test_an_absent_latch_beyond_the_death_height_proves_death() -> None:
     before = EpochInfo(2_000, DEATH, 0)
-    assert Settled(AttemptState.DEAD) == judge(
-        LATCHED, DeathEvidence(before, latch_present=False), 150
-    )
-    early = EpochInfo(2_000, DEATH - 1, 0)
-    assert judge(LATCHED, DeathEvidence(early, latch_present=False), 150) is None
+    absent = DeathEvidence(before, latch_present=False, latch_slot=2_000)
+    assert Settled(AttemptState.DEAD) == judge(LATCHED, absent, 150)
+    early = msgspec.structs.replace(absent, before=EpochInfo(2_000, DEATH - 1, 0))
+    assert judge(LATCHED, early, 150) is None
+
+
+@given(st.integers(0, 2 * MARGIN), st.integers(0, 2 * MARGIN))
+def test_a_latch_that_may_have_been_taken_back_proves_nothing_by_its_absence(
+    blocks: int, slots: int
+) -> None:
+    """Rule 12: a store that was restored to a moment before the reclaim knows nothing of it."""
+    before = EpochInfo(2_000, DEATH + blocks, 0)
+    absent = DeathEvidence(before, latch_present=False, latch_slot=2_000 + slots)
+    assert (judge(LATCHED, absent, 150) is not None) == (blocks + slots < MARGIN)
+
+
+def test_beyond_the_margin_the_full_chain_of_rule_15_proves_death_all_the_same() -> None:
+    late = EpochInfo(2_000, DEATH + MARGIN, 0)
+    found = evidence(before=late, latch_present=False, latch_slot=2_000)
+    assert Settled(AttemptState.DEAD) == judge(LATCHED, found, 150)
+    won = msgspec.structs.replace(found, status=SignatureStatus(7, None, "finalized"))
+    assert judge(LATCHED, won, 150) is None
+
+
+def test_an_absent_latch_of_an_unknown_bank_proves_nothing() -> None:
+    before = EpochInfo(2_000, DEATH, 0)
+    assert judge(LATCHED, DeathEvidence(before, latch_present=False), 150) is None
 
 
 def test_a_present_latch_alone_proves_nothing() -> None:

@@ -1,5 +1,7 @@
 -- name: known_attempts
-SELECT signature FROM fairlead.attempts WHERE signature = ANY ($1::text[]);
+SELECT signature FROM fairlead.attempts WHERE signature = ANY ($1::text[])
+UNION ALL
+SELECT signature FROM fairlead.reclaims WHERE signature = ANY ($1::text[]);
 
 -- name: last_landed
 -- Of the newest orders of each principal: older ones landed earlier, or only make the search longer.

@@ -8,7 +8,9 @@ UPDATE attempts SET state = ?3, slot = coalesce(?4, slot), error = coalesce(?5, 
 WHERE order_id = ?1 AND +signature = ?2;
 
 -- name: known_attempts
-SELECT a.signature FROM json_each(?) j CROSS JOIN attempts a ON a.signature = j.value;
+SELECT a.signature FROM json_each(?1) j CROSS JOIN attempts a ON a.signature = j.value
+UNION ALL
+SELECT r.signature FROM json_each(?1) j CROSS JOIN reclaims r ON r.signature = j.value;
 
 -- name: last_landed
 -- Of the newest orders of each principal: older ones landed earlier, or only make the search longer.
