@@ -191,7 +191,7 @@ def moved_to(read: Read, pool_key: bytes, sqrt_price_x64: int) -> PoolMove | Non
     zero_for_one = target < numbers.sqrt_price_x64
     order = _order(read, pool_key, numbers, zero_for_one)
     views = _arrays(read, pool_key, order)
-    arrays = [layout.ticks_in(view.data) for view in views.values()]
+    arrays = [layout.tick_array_in(view.data) for view in views.values()]
     path = Path(numbers, _NO_FEES, arrays, order, zero_for_one)
     walk = _walk(path, target, arrays)
     if walk is None:

@@ -203,7 +203,7 @@ def found_arrays(given: Given, numbers: PoolNumbers, pool_key: bytes, zero_for_o
     if not given.arrays:
         raise panic("no tick array is given")
     place = _first(given.arrays, order.starts[0])
-    first = layout.ticks_in(given.arrays[place].data)
+    first = layout.tick_array_in(given.arrays[place].data)
     if first.pool != pool_key:
         raise anchor_error(2502)
     if first.start_tick_index != order.starts[0]:
@@ -215,7 +215,7 @@ def found_arrays(given: Given, numbers: PoolNumbers, pool_key: bytes, zero_for_o
             view = next(waiting, None)
             if view is None:
                 return Found(order, arrays, views, False)
-            array = layout.ticks_in(view.data)
+            array = layout.tick_array_in(view.data)
             if array.pool != pool_key:
                 return Found(order, arrays, views, True)
             if array.start_tick_index == start:
@@ -227,6 +227,6 @@ def found_arrays(given: Given, numbers: PoolNumbers, pool_key: bytes, zero_for_o
 def _first(arrays: Sequence[AccountView], start: int) -> int:
     """Where the first array of the path is, or the last one where it is not given."""
     for place, view in enumerate(arrays):
-        if layout.ticks_in(view.data).start_tick_index == start:
+        if layout.tick_array_in(view.data).start_tick_index == start:
             return place
     return len(arrays) - 1

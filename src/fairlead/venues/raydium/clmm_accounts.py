@@ -54,10 +54,10 @@ DYNAMIC_FEE = Layout("<HHHIIiIIQ")
 # protocol_fee_rate, trade_fee_rate, tick_spacing, fund_fee_rate.
 _CONFIG_RATES = Layout("<IIHI")
 _CONFIG_RATES_OFFSET = 43
-# Per tick: index, liquidity_net and liquidity_gross (low, high), five growths and order_phase,
-# orders_amount, part_filled_orders_remaining, unfilled_ratio and padding.
-_TICKS = Layout("<" + "iQqQQ88xQQ28x" * TICKS_PER_ARRAY)
-_FIELDS_PER_TICK = 7
+# Of all ticks: liquidity_gross (low, high), orders_amount, part_filled_orders_remaining.
+_USES = Layout("<" + "20xQQ88xQQ28x" * TICKS_PER_ARRAY)
+# Of one: index, liquidity_net (low, high).
+_INDEX_AND_NET = Layout("<iQq")
 _U64 = Layout("<Q")
 _I32 = Layout("<i")
 
@@ -123,12 +123,17 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
 
 
 class TickArray(msgspec.Struct, frozen=True, gc=False):
-    """The initialised ticks of one array, ascending."""
+    """A tick array; its ticks are decoded when a walk comes to them."""
 
     pool: bytes
     start_tick_index: int
-    ticks: tuple[Tick, ...]
-    has_limit_orders: bool
+    # The account's bytes.
+    data: bytes
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        """The initialised ones, ascending."""
+        return ticks_in(self.data)
 
 
 @lru_cache(maxsize=POOLS_KEPT)
@@ -178,28 +183,31 @@ def decode_tick_array(
     """The array that starts at this tick; `VenueError` not_a_tick_array where it is another."""
     name = "not_a_tick_array"
     _check(name, address, account, program_id, TICK_ARRAY_SIZE, TICK_ARRAY_DISCRIMINATOR)
-    array = ticks_in(account.data)
+    array = tick_array_in(account.data)
     if array.pool != bytes(pool) or array.start_tick_index != start:
         raise VenueError(ErrorClass.TERMINAL, name, detail=f"{address} is of another pool")
     return array
 
 
-@lru_cache(maxsize=ARRAYS_KEPT)
-def ticks_in(data: bytes) -> TickArray:
+def tick_array_in(data: bytes) -> TickArray:
     """The tick array in these bytes."""
-    fields = _TICKS.unpack_from(data, TICK_OFFSET)
+    return TickArray(data[8:40], _I32.unpack_from(data, 40)[0], data)
+
+
+@lru_cache(maxsize=ARRAYS_KEPT)
+def ticks_in(data: bytes) -> tuple[Tick, ...]:
+    """The initialised ticks in the bytes of an array, ascending."""
+    # Most are empty: what tells that is read of all of them at once, the rest of few.
+    fields = iter(_USES.unpack_from(data, TICK_OFFSET))
     ticks: list[Tick] = []
-    has_orders = False
-    for at in range(0, len(fields), _FIELDS_PER_TICK):
-        index, net, net_high, gross, gross_high, orders, part_filled = fields[
-            at : at + _FIELDS_PER_TICK
-        ]
+    at = TICK_OFFSET
+    for gross, gross_high, orders, part_filled in zip(fields, fields, fields, fields, strict=True):
         if gross or gross_high or orders or part_filled:
+            index, net, net_high = _INDEX_AND_NET.unpack_from(data, at)
             net += net_high << 64
             ticks.append(Tick(index, net, gross | gross_high << 64, orders, part_filled))
-            has_orders = has_orders or orders > 0 or part_filled > 0
-    start = _I32.unpack_from(data, 40)[0]
-    return TickArray(data[8:40], start, tuple(ticks), has_orders)
+        at += TICK_SIZE
+    return tuple(ticks)
 
 
 def decode_extension(address: Pubkey, account: Account, program_id: Pubkey, pool: Pubkey) -> int:

@@ -1,0 +1,160 @@
+"""Microseconds of processor time to decode a pool and to quote it, venue by venue.
+
+    python -m bench.quotes [VENUE …]
+
+Each case is a pool that swaps change on the ledger: every state has new bytes, as a feed brings
+them. "decode" is from those bytes to a pool ready to quote; what did not change since the last
+state is remembered. "first_quote" is the first on a state, "quote" each later one; "all" is decode
+and first quote. Of five rounds of 200 states the fastest counts. A venue is added by a function in
+`CASES`; its program must be one of `tests/vectors/replay.py`.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+from solders.pubkey import Pubkey
+
+from bench.clmm import own as own_clmm
+from fairlead.venues.pools import decode_pool
+from fairlead.venues.raydium import clmm
+from fairlead.venues.token2022 import TOKEN_PROGRAM, amount_of, encode_token_account
+from fairlead.venues.venue import Account, ChainTime, LoadedPool, SwapQuote, VenueError
+from tests.vectors.pools import key, rent
+from tests.vectors.replay import replay_instruction
+
+ROUNDS, STATES, LATER_QUOTES = 5, 200, 5
+NOW = ChainTime(400_000_000, 1_790_000_000, 925)
+USER = key("bench user")
+USER_ATOMS = 2**62
+
+Accounts = dict[Pubkey, Account]
+Quote = Callable[[LoadedPool, int, int], SwapQuote]
+"""Of a side's input of so many atoms."""
+
+
+class Case(msgspec.Struct):
+    """A pool to measure."""
+
+    note: str
+    address: Pubkey
+    accounts: Accounts
+    # The inputs that are quoted, of either side; swaps between take up to a third.
+    atoms_in: tuple[int, int]
+    quote: Quote
+
+
+def concentrated() -> Case:
+    """Raydium CLMM: 60 initialised ticks in three arrays on either side, quoted to their end."""
+    arrays = 3
+    name, address, accounts = own_clmm()
+    loaded = clmm.decode(address, accounts[address]).load(accounts)
+    down, up = (
+        loaded.reach(mint, max_arrays=arrays).max_in_atoms * 9 // 10 for mint in loaded.mints
+    )
+
+    def quote(pool: LoadedPool, side: int, atoms: int) -> SwapQuote:
+        assert isinstance(pool, clmm.LoadedClmmPool)
+        return pool.quote_exact_in(pool.mints[side], atoms, NOW, max_arrays=arrays + 1)
+
+    return Case(f"{name}, {arrays} arrays", address, accounts, (down, up), quote)
+
+
+CASES: Mapping[str, Callable[[], Case]] = {"raydium_clmm": concentrated}
+
+
+def loaded(case: Case, accounts: Accounts) -> LoadedPool:
+    return decode_pool(case.address, accounts[case.address]).load(accounts)
+
+
+def wallet(side: int) -> Pubkey:
+    return key(f"bench wallet {side}")
+
+
+def states(case: Case, seed: int) -> list[Accounts]:
+    """The pool's accounts after each of so many swaps: a random one, then its output back."""
+    rng, accounts = random.Random(seed), dict(case.accounts)  # noqa: S311 - not a secret
+    mints = loaded(case, accounts).mints
+    accounts[USER] = Account(Pubkey.default(), 10**12, b"")
+    for side, mint in enumerate(mints):
+        data = encode_token_account(mint, USER, USER_ATOMS)
+        accounts[wallet(side)] = Account(TOKEN_PROGRAM, rent(len(data)), data)
+    found: list[Accounts] = []
+    atoms = 0
+    while len(found) < STATES:
+        side = len(found) % 2
+        if not side:
+            atoms = int(case.atoms_in[side] * rng.uniform(0.01, 0.33))
+        sent = loaded(case, accounts).swap_exact_in(
+            USER, mints[side], wallet(side), wallet(1 - side), atoms, 0
+        )
+        done = replay_instruction(sent, accounts, NOW)
+        assert done.error is None, done.logs
+        atoms = amount_of(done.views[wallet(1 - side)].data) - amount_of(
+            accounts[wallet(1 - side)].data
+        )
+        changed = {
+            address: Account(Pubkey.from_bytes(view.owner), view.lamports, view.data)
+            for address, view in done.views.items()
+            if address in accounts and view.data is not accounts[address].data
+        }
+        accounts = {**accounts, **changed}
+        found.append(accounts)
+    return found
+
+
+def measured(case: Case, seed: int) -> dict[str, float]:
+    """Mean µs over the states of one round."""
+    spent = dict.fromkeys(("decode", "first_quote", "quote"), 0)
+    quotes = 0
+    for number, accounts in enumerate(states(case, seed)):
+        side = number % 2
+        start = time.process_time_ns()
+        pool = loaded(case, accounts)
+        ready = time.process_time_ns()
+        ask = partial(case.quote, pool, side, case.atoms_in[side] * 2 // 3)
+        try:
+            ask()
+        except VenueError:
+            # The pool has moved so far that so much does not fit; its decoding counts all the same.
+            spent["decode"] += ready - start
+            continue
+        first = time.process_time_ns()
+        for _ in range(LATER_QUOTES):
+            ask()
+        end = time.process_time_ns()
+        quotes += 1
+        spent["decode"] += ready - start
+        spent["first_quote"] += first - ready
+        spent["quote"] += (end - first) // LATER_QUOTES
+    found = {
+        "decode": spent["decode"] / STATES / 1_000,
+        "first_quote": spent["first_quote"] / quotes / 1_000,
+        "quote": spent["quote"] / quotes / 1_000,
+    }
+    return {**found, "all": found["decode"] + found["first_quote"]}
+
+
+def row(case: Case) -> dict[str, Any]:
+    """The fastest of the rounds, figure by figure."""
+    rounds = [measured(case, seed) for seed in range(ROUNDS)]
+    best = {name: round(min(one[name] for one in rounds), 1) for name in rounds[0]}
+    return {"pool": case.note, "us": best}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("venues", nargs="*", metavar="VENUE", help=", ".join(CASES))
+    chosen = parser.parse_args().venues or list(CASES)
+    if unknown := [name for name in chosen if name not in CASES]:
+        parser.error(f"not measured: {', '.join(unknown)}")
+    print(json.dumps({name: row(CASES[name]()) for name in chosen}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
