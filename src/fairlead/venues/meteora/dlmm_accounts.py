@@ -26,6 +26,7 @@ KNOWN_PAIR_VERSIONS = (0, 1)
 """Before and since the release with limit orders; one that is not known is refused by its name."""
 
 ORACLE_DISCRIMINATOR = bytes.fromhex("8bc283b38cb3e5f4")
+ORACLE_HEADER_SIZE = 32
 OBSERVATION_SIZE = 32
 
 PERMISSIONLESS, PERMISSION, CUSTOMIZABLE_PERMISSIONLESS, PERMISSIONLESS_V2 = 0, 1, 2, 3
@@ -50,6 +51,7 @@ _ORACLE_OFFSET = 552
 BITMAP_OFFSET = 584
 BITMAP_SIZE = 128
 _ACTIVATION_POINT_OFFSET = 816
+_FIRST_SWAPPER_OFFSET, _HEAD_START_OFFSET = 752, 824
 _BASE_KEY_OFFSET = 784
 _FLAGS_OFFSET = 880
 _VERSION_OFFSET = 882
@@ -123,6 +125,12 @@ def decode_numbers(data: bytes) -> PairNumbers:
 def _refuse_unknown(field: str, value: int, highest: int) -> None:
     if value > highest:
         raise VenueError(ErrorClass.TERMINAL, f"unknown_{field}", detail=str(value))
+
+
+def first_swapper(data: bytes) -> tuple[bytes, int]:
+    """Who may swap before a pair opens, and by how many slots or seconds earlier."""
+    key = data[_FIRST_SWAPPER_OFFSET : _FIRST_SWAPPER_OFFSET + 32]
+    return key, _U64.unpack_from(data, _HEAD_START_OFFSET)[0]
 
 
 def decode_keys(address: Pubkey, data: bytes) -> PairKeys:

@@ -34,7 +34,7 @@ _BINS_OFFSET = 56
 _BIN = Layout("<QQQQ80xQ8xQ4xB3x")
 _WORD = 2**64 - 1
 _KEYS = Layout("<8s32s")
-_POSITIVE_OFFSET, _NEGATIVE_OFFSET, _SIDE_SIZE = 40, 808, 768
+POSITIVE_OFFSET, NEGATIVE_OFFSET, _SIDE_SIZE = 40, 808, 768
 
 ARRAYS_KEPT = 512
 """Decoded arrays remembered by their bytes and direction, up to 40 KB each with the bytes."""
@@ -148,7 +148,12 @@ def decode_extension(lb_pair: Pubkey, account: Account) -> Extension:
         or _KEYS.unpack_from(data) != (EXTENSION_DISCRIMINATOR, bytes(lb_pair))
     ):
         raise VenueError(ErrorClass.TERMINAL, "not_a_bitmap_extension", detail=str(lb_pair))
-    sides = (data[at : at + _SIDE_SIZE] for at in (_POSITIVE_OFFSET, _NEGATIVE_OFFSET))
+    return extension_from_bytes(data)
+
+
+def extension_from_bytes(data: bytes) -> Extension:
+    """The bitmaps in the bytes of an extension."""
+    sides = (data[at : at + _SIDE_SIZE] for at in (POSITIVE_OFFSET, NEGATIVE_OFFSET))
     positive, negative = (int.from_bytes(side, "little") for side in sides)
     return Extension(positive, negative)
 

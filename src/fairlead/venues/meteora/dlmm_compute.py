@@ -15,6 +15,9 @@ UNITS_OF_ORDERS = 900
 UNITS_PER_EMPTY_BIN = 300
 UNITS_PER_TOKEN_2022_SIDE = 7_000
 
+ONE_BIN_UNITS = FIRST_UNITS + UNITS_PER_BIN_IN
+"""The least that a swap burns."""
+
 MARGIN_PERCENT = 10
 CLASSIC_TOKEN_UNITS = 12_400
 """Two transfers by the classic token program instead of the cheap one."""

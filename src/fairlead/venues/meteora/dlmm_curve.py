@@ -11,6 +11,7 @@ import msgspec
 from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.dlmm_arrays import Bin
 from fairlead.venues.meteora.dlmm_errors import (
+    INSUFFICIENT_IN_AMOUNT,
     MATH_OVERFLOW,
     TYPE_CAST_FAILED,
     UNDETERMINED_ERROR,
@@ -68,9 +69,16 @@ def fill_exact_in(b: Bin, amount: int, rate: int, swap_for_y: bool, fee_on_input
 
 
 def fill_exact_out(
-    b: Bin, amount_out: int, rate: int, swap_for_y: bool, fee_on_input: bool
+    b: Bin,
+    amount_out: int,
+    rate: int,
+    swap_for_y: bool,
+    fee_on_input: bool,
+    maximum_in: int = U64_MAX,
 ) -> BinFill:
     """Takes this output from the bin, or all it has if that is less or equal.
+
+    A bin that is drained gives what the maximum buys there; one that is not must have its price.
 
     The input is that of the whole amount at the bin's price; it is then swapped as an exact input.
     That may pay more, which stays with the pool. It may pay less, because layers round one by one:
@@ -80,12 +88,14 @@ def fill_exact_out(
     if gross > U64_MAX:
         raise refusal(TYPE_CAST_FAILED, "an output of more than 2^64-1")
     if gross >= b.amount:
-        return fill_exact_in(b, U64_MAX, rate, swap_for_y, fee_on_input)
+        return fill_exact_in(b, maximum_in, rate, swap_for_y, fee_on_input)
     amount_in = amount_in_for(gross, b.price, swap_for_y)
     if fee_on_input:
         amount_in += fee_for(amount_in, rate)
         if amount_in > U64_MAX:
             raise refusal(MATH_OVERFLOW, "an input of more than 2^64-1")
+    if amount_in > maximum_in:
+        raise refusal(INSUFFICIENT_IN_AMOUNT, "the bin costs more than is left")
     fill = fill_exact_in(b, amount_in, rate, swap_for_y, fee_on_input)
     surplus = fill.amount_out - amount_out
     if surplus < 0:
@@ -97,12 +107,13 @@ def _fill_layers(b: Bin, amount: int, swap_for_y: bool) -> tuple[int, int, int]:
     """(input taken, output, input the market makers took) of an input without fee."""
     left, gross_out, mm_in = amount, 0, 0
     for place, layer in enumerate(b.layers):
+        is_mm = not place and b.mm_amount > 0
+        if not left and not is_mm:
+            break
         need = amount_in_for(layer, b.price, swap_for_y)
         taken = min(left, need)
         gross_out += layer if left >= need else amount_out_for(left, b.price, swap_for_y)
-        if not place and b.mm_amount:
+        if is_mm:
             mm_in = taken
         left -= taken
-        if not left:
-            break
     return amount - left, gross_out, mm_in

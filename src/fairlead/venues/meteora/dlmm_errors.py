@@ -8,15 +8,22 @@ NOT_ENOUGH_KEYS = 3005
 
 INVALID_INPUT = 6002
 EXCEEDED_AMOUNT_SLIPPAGE_TOLERANCE = 6003
+INVALID_TOKEN_MINT = 6010
 PAIR_INSUFFICIENT_LIQUIDITY = 6012
 MATH_OVERFLOW = 6018
 TYPE_CAST_FAILED = 6019
+INVALID_BIN_ARRAY = 6027
 BITMAP_EXTENSION_IS_NOT_PROVIDED = 6036
 CANNOT_FIND_NON_ZERO_LIQUIDITY = 6037
 BIN_ID_OUT_OF_BOUND = 6038
 INSUFFICIENT_OUT_AMOUNT = 6039
 POOL_DISABLED = 6042
+NOT_EXACT_AMOUNT_OUT = 6057
 INVALID_ACTIVATION_TYPE = 6058
+INSUFFICIENT_REMAINING_ACCOUNTS = 6074
+INVALID_REMAINING_ACCOUNT_SLICE = 6075
+DUPLICATED_REMAINING_ACCOUNT_TYPES = 6076
+NO_TRANSFER_HOOK_PROGRAM = 6078
 UNDETERMINED_ERROR = 6085
 INSUFFICIENT_IN_AMOUNT = 6104
 
@@ -74,6 +81,8 @@ _CLASSES = {
     "BinArrayNotFound": ErrorClass.STALE,
     "InvalidBinArray": ErrorClass.STALE,
     "NonContinuousBinArrays": ErrorClass.STALE,
+    # An exact output that costs more than its maximum, found before its last bin.
+    "NotExactAmountOut": ErrorClass.STALE,
     # An exact output whose rounding the program does not accept; the next quote tells.
     "UndeterminedError": ErrorClass.STALE,
     # The price moved until the input bought less than one atom.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.venues.meteora.bins import MAX_BIN_ID, MIN_BIN_ID, array_of
+from fairlead.venues.meteora.bins import array_of
 from fairlead.venues.meteora.dlmm_accounts import PairNumbers, bin_array_address
 from fairlead.venues.meteora.dlmm_arrays import (
     Bin,
@@ -42,6 +42,8 @@ def indices_on_path(
     """Up to `count` arrays with liquidity, and if there are fewer the program's number for that."""
     indices: list[int] = []
     index = array_of(numbers.active_id)
+    parameters = numbers.parameters
+    last = array_of(parameters.min_bin_id if swap_for_y else parameters.max_bin_id)
     bitmap = numbers.bin_array_bitmap
     while len(indices) < count:
         try:
@@ -51,7 +53,7 @@ def indices_on_path(
         if found is None:
             return indices, CANNOT_FIND_NON_ZERO_LIQUIDITY
         indices.append(found)
-        if found == array_of(MIN_BIN_ID if swap_for_y else MAX_BIN_ID):
+        if found == last:
             return indices, PAIR_INSUFFICIENT_LIQUIDITY
         index = found - 1 if swap_for_y else found + 1
     return indices, None

@@ -28,6 +28,7 @@ from fairlead.venues.meteora.dlmm_errors import (
     INVALID_INPUT,
     MATH_OVERFLOW,
     NOT_ENOUGH_KEYS,
+    NOT_EXACT_AMOUNT_OUT,
     POOL_DISABLED,
     refusal,
 )
@@ -94,8 +95,11 @@ class Swap(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-def check_open(numbers: PairNumbers, time: ChainTime) -> None:
-    """Refuses a pair that is disabled (terminal) or not active yet."""
+def check_open(numbers: PairNumbers, time: ChainTime, head_start: int = 0) -> None:
+    """Refuses a pair that is disabled (terminal) or not active yet.
+
+    `head_start` is that of the user, in slots or seconds.
+    """
     if numbers.status != STATUS_ENABLED:
         raise refusal(POOL_DISABLED, "disabled", ErrorClass.TERMINAL)
     if numbers.pair_type not in (PERMISSION, CUSTOMIZABLE_PERMISSIONLESS):
@@ -106,7 +110,7 @@ def check_open(numbers: PairNumbers, time: ChainTime) -> None:
         point = time.slot
     else:
         raise refusal(INVALID_ACTIVATION_TYPE)
-    if point < numbers.activation_point:
+    if point < numbers.activation_point - head_start:
         raise refusal(POOL_DISABLED, f"opens at {numbers.activation_point}")
 
 
@@ -128,8 +132,6 @@ def swap_in(
     if not amount_in:
         raise refusal(INVALID_INPUT, "an amount of 0")
     net = amount_in - fee_in.fee(amount_in) if fee_in is not None else amount_in
-    if net <= 0:
-        raise refusal(INSUFFICIENT_OUT_AMOUNT, "nothing after the fee", ErrorClass.LIQUIDITY)
     on_input = fee_is_on_input(numbers, swap_for_y)
     steps, arrays = _walk(numbers, path, swap_for_y, on_input, net, now, exact_in=True)
     output = sum([step.fill.amount_out for step in steps])
@@ -151,12 +153,35 @@ def swap_out(
     now: int,
 ) -> Swap:
     """The swap that brings `amount_out` to the user. `fees` are of X, of Y."""
+    swap = swap_out_within(numbers, path, fees, swap_for_y, amount_out, U64_MAX, now)
+    if swap.amount_out != amount_out:
+        raise refusal(NOT_EXACT_AMOUNT_OUT, "an input of more than 2^64-1", ErrorClass.LIQUIDITY)
+    return swap
+
+
+def swap_out_within(
+    numbers: PairNumbers,
+    path: Path,
+    fees: tuple[TransferFee | None, TransferFee | None],
+    swap_for_y: bool,
+    amount_out: int,
+    maximum_in: int,
+    now: int,
+) -> Swap:
+    """As `swap_out`, for at most `maximum_in`: where that is used up first, it brings less.
+
+    The program goes so far, transfers, and only then refuses what is not exact.
+    """
     fee_in, fee_out = fees if swap_for_y else (fees[1], fees[0])
-    output = amount_out + _inverse_fee(fee_out, amount_out)
-    if output > U64_MAX:
-        raise refusal(MATH_OVERFLOW, "an output of more than 2^64-1")
+    if not maximum_in:
+        raise refusal(INVALID_INPUT, "a maximum of 0")
+    most = maximum_in - fee_in.fee(maximum_in) if fee_in is not None else maximum_in
+    output = gross_output(fee_out, amount_out)
     on_input = fee_is_on_input(numbers, swap_for_y)
-    steps, arrays = _walk(numbers, path, swap_for_y, on_input, output, now, exact_in=False)
+    steps, arrays = _walk(numbers, path, swap_for_y, on_input, output, now, most, exact_in=False)
+    taken = sum([step.fill.amount_out for step in steps])
+    if taken != output:
+        amount_out = taken - fee_out.fee(taken) if fee_out is not None else taken
     if not amount_out:
         raise refusal(INSUFFICIENT_OUT_AMOUNT, "an amount of 0", ErrorClass.TERMINAL)
     net = sum([step.fill.amount_in for step in steps])
@@ -164,7 +189,15 @@ def swap_out(
     if paid > U64_MAX:
         raise refusal(MATH_OVERFLOW, "an input of more than 2^64-1")
     fee = sum([step.fill.fee for step in steps])
-    return Swap(paid, amount_out, net, output, fee, on_input, tuple(steps), arrays)
+    return Swap(paid, amount_out, net, taken, fee, on_input, tuple(steps), arrays)
+
+
+def gross_output(fee_out: TransferFee | None, amount_out: int) -> int:
+    """What must leave the reserve so that this reaches the user."""
+    output = amount_out + _inverse_fee(fee_out, amount_out)
+    if output > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "an output of more than 2^64-1")
+    return output
 
 
 def spot_price(numbers: PairNumbers) -> int:
@@ -182,13 +215,15 @@ def _walk(
     on_input: bool,
     left: int,
     now: int,
+    most: int = U64_MAX,
     *,
     exact_in: bool,
 ) -> tuple[list[Step], int]:
-    """The bins that the amount fills, and how many arrays they are in."""
+    """The bins that the amount fills, and how many arrays they are in; `most` bounds the input."""
     p, active_id = numbers.parameters, numbers.active_id
     reference, index_reference = update_references(p, numbers.v_parameters, active_id, now)
-    fill_bin = fill_exact_in if exact_in else fill_exact_out
+    if (left if exact_in else most) <= 0:
+        raise refusal(INSUFFICIENT_OUT_AMOUNT, "nothing after the fee", ErrorClass.LIQUIDITY)
     steps: list[Step] = []
     base_fee_rate, volatility, rate = p.base_fee_rate, -1, 0
     for count, (_, bins) in enumerate(path.arrays, 1):
@@ -199,11 +234,18 @@ def _walk(
             moved = volatility_at(p, reference, abs(index_reference - bin_id))
             if moved != volatility:
                 volatility, rate = moved, total_fee_rate(p, base_fee_rate, moved)
-            fill = fill_bin(b, left, rate, swap_for_y, on_input)
+            if exact_in:
+                fill = fill_exact_in(b, left, rate, swap_for_y, on_input)
+                left -= fill.amount_in
+            else:
+                fill = fill_exact_out(b, left, rate, swap_for_y, on_input, most)
+                left -= fill.amount_out
+                most -= fill.amount_in
             steps.append(Step(bin_id, rate, volatility, fill))
-            left -= fill.amount_in if exact_in else fill.amount_out
-            if not left:
+            if not left or not most:
                 return steps, count
+    if exact_in and sum([step.fill.amount_out for step in steps]) > U64_MAX:
+        raise refusal(MATH_OVERFLOW, "an output of more than 2^64-1")
     _raise_end(path.end_code)
 
 
