@@ -55,9 +55,11 @@ class Shape(msgspec.Struct):
     note: str = ""
 
 
-def make_pool(label: str, shape: Shape) -> PoolOfOurs:
-    """The accounts of such a pool."""
-    mints = (key(f"{label} mint a"), key(f"{label} mint b"))
+def make_pool(
+    label: str, shape: Shape, mints: tuple[Pubkey, Pubkey] | None = None
+) -> PoolOfOurs:
+    """The accounts of such a pool, of two mints of its own unless told."""
+    mints = mints or (key(f"{label} mint a"), key(f"{label} mint b"))
     address = key(f"{label} pool")
     vaults = (vault_address(mints[0]), vault_address(mints[1]))
     stake = key(f"{label} stake")

@@ -134,7 +134,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     compute_units: int
     # Every single pool of the pair, best first.
     candidates: tuple[Candidate, ...]
-    # Every shape that was considered, best first; the chosen one is among them.
+    # Every shape that was considered: the chosen one, then the others by what they net.
     alternatives: tuple[Alternative, ...]
     binding: Binding | None
     reason: str

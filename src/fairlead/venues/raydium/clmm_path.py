@@ -124,6 +124,11 @@ class Path:
             raise self._end_at(filled)
         return self._partial(filled, rest, sqrt_price_limit, is_base_input)
 
+    def prepare(self, amount_in: int, max_arrays: int) -> None:
+        """Computes the steps that an input of this much fills, as far as there are any."""
+        limit = MIN_SQRT_PRICE_X64 if self.zero_for_one else MAX_SQRT_PRICE_X64
+        self._extend(self.amounts_in, amount_in, limit, max_arrays)
+
     def reach(self, max_arrays: int) -> Reach:
         """What fills all steps there are."""
         limit = MIN_SQRT_PRICE_X64 if self.zero_for_one else MAX_SQRT_PRICE_X64
