@@ -175,8 +175,8 @@ class Store(Protocol):
         ...
 
     async def last_landed(self, wallet: str) -> str | None:
-        """An attempt of this wallet that is finalized, of its newest orders the one in the highest
-        slot; None where they have none."""
+        """An attempt of this wallet that is finalized, in the highest slot of those whose orders
+        had ended before any that goes on was accepted; None where there is none."""
         ...
 
     async def active_wallets(self) -> frozenset[str]:

@@ -1,8 +1,10 @@
 """What the chain tells of a wallet that the store may not know: transactions newer than the last
-one of it that the store knows to be finalized (EXACTLY-ONCE 23).
+one that the store knew to be finalized before any order that goes on was accepted
+(EXACTLY-ONCE 23).
 
-An attempt that was stored after that one landed is newer on the chain too: it was signed and sent
-later than that one was final. So what a restored store has lost is among these.
+An attempt of such an order is newer on the chain too: it was signed and sent later than that one
+was final. So what a restored store has lost of it is among these, whatever the store has learnt
+since it was restored.
 """
 
 from collections.abc import Sequence

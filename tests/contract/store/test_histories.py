@@ -58,6 +58,20 @@ async def test_the_last_that_landed_is_of_the_wallet_and_finalized(world: World)
     assert newest == await store.last_landed(WALLET)
 
 
+async def test_what_landed_beside_an_order_that_goes_on_is_not_the_last(world: World) -> None:
+    """A restore may have lost what that order sent, and it may have landed earlier than what the
+    store has learnt since."""
+    store = await world.open()
+    before = await landed(store, 7, AttemptState.SUCCEEDED)
+    resting = await accepted(store, rests=True)
+    await landed(store, 9, AttemptState.SUCCEEDED)
+    assert before == await store.last_landed(WALLET)
+    await accepted(store, wallet=OTHER, rests=True)
+    await store.apply(change(resting, EventType.EXPIRED, owner=None, end=True))
+    after = await landed(store, 11, AttemptState.ERRORED)
+    assert after == await store.last_landed(WALLET)
+
+
 async def test_wallets_and_orders_that_have_not_ended(world: World) -> None:
     store = await world.open()
     ended = await accepted(store, wallet="an ended one's")
