@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 from solders.instruction import AccountMeta, Instruction
@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.account import EMPTY, SYSTEM_PROGRAM, AccountState, rent_minimum
 from fairlead.ledger.execution import Clock
-from fairlead.ledger.market import all_pools, genesis_accounts
+from fairlead.ledger.market import ON_EVERY_PAIR, all_pools, genesis_accounts
 from fairlead.ledger.market_pool import TREASURY, tokens_of
 from fairlead.ledger.message import MalformedTransaction, Message, parse_message
 from fairlead.ledger.programs.associated_token import associated_address
@@ -22,7 +22,7 @@ from fairlead.solana.template import Step, compile_template
 from fairlead.solana.transaction import SwapPlan, TokenMint, Wrap, steps, user_account
 from fairlead.venues.meteora.damm_v2_accounts import POOL_SIZE
 from fairlead.venues.pools import decode_pool
-from fairlead.venues.venue import Account
+from fairlead.venues.venue import Account, Venue
 
 TOKEN_RENT = rent_minimum(165)
 RESERVED = bytes(Pubkey.from_string("SysvarRent111111111111111111111111111111111"))
@@ -45,13 +45,19 @@ def second_account(wallet: bytes, mint: bytes) -> bytes:
 
 
 class RandomSwaps:
-    """Swaps of three wallets on every pool of the market."""
+    """Swaps of three wallets on the market's pools of some venues: those of the straight path."""
 
-    def __init__(self, seed: int, *, spoils_headers: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        spoils_headers: bool = False,
+        venues: Collection[Venue] = ON_EVERY_PAIR,
+    ) -> None:
         self.spoils_headers = spoils_headers
         self.random = random.Random(seed)
         self.wallets = [self.random.randbytes(32) for _ in range(3)]
-        self.pools = all_pools()
+        self.pools = [pool for pool in all_pools() if pool.venue in venues]
         self.accounts = genesis_accounts()
         for wallet in self.wallets:
             self.accounts[wallet] = AccountState(10**13, b"", SYSTEM_PROGRAM)

@@ -10,7 +10,7 @@ import pytest
 from fairlead.ledger.account import AccountState
 from fairlead.ledger.execution import Clock, Execution, execute
 from fairlead.ledger.failures import Refused
-from fairlead.ledger.market import PROGRAMS
+from fairlead.ledger.market import KINDS, ON_EVERY_PAIR, PROGRAMS
 from fairlead.ledger.message import Message
 from fairlead.ledger.plans import ProgramTable
 from fairlead.ledger.straight import StraightRuns
@@ -90,6 +90,17 @@ def test_swaps_one_after_another_take_the_short_way_and_end_the_same(seed):
     # The others asked for more than the pool paid, or sold so little that it paid nothing.
     assert both.seen["straight"] > SWAPS * 3 // 5, both.seen
     assert both.seen["refused"] == 0, both.seen
+
+
+@pytest.mark.parametrize("venue", [v for v in KINDS if v not in ON_EVERY_PAIR])
+def test_swaps_of_other_venues_take_the_general_way(venue):
+    world, both = RandomSwaps(0, venues=(venue,)), Both()
+    for _ in range(20):
+        plan = msgspec.structs.replace(world.plan(), compute_unit_limit=400_000)
+        message = world.message(plan, nothing)
+        assert both.run(message, world.accounts, world.clock) is not None
+    assert both.seen["straight"] == 0
+    assert both.seen["ok"] > 10, both.seen
 
 
 @pytest.mark.parametrize("seed", range(8))

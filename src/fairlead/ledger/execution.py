@@ -19,7 +19,7 @@ from fairlead.ledger.account import (
     rent_minimum,
 )
 from fairlead.ledger.blocks import TransactionError
-from fairlead.ledger.failures import FAILURE_TEXT, Refused
+from fairlead.ledger.failures import Refused, failure_text
 from fairlead.ledger.message import Message
 from fairlead.ledger.plans import Plan, ProgramTable
 from fairlead.ledger.program import AccountView, InstructionError
@@ -175,7 +175,7 @@ def _run(
         except InstructionError as error:
             if not entry.is_builtin:
                 logs.append(entry.consumed_line(units, available))
-            logs.append(f"Program {entry.name} failed: {_failure_text(error)}")
+            logs.append(f"Program {entry.name} failed: {failure_text(error)}")
             what = error.kind if error.code is None else {error.kind: error.code}
             return {"InstructionError": [step.index, what]}, unit_limit - available + units
         if entry.is_builtin:
@@ -231,12 +231,6 @@ def _rent_allows(before: AccountState, after: AccountState) -> bool:
         return True
     was_paying = 0 < before.lamports < rent_minimum(len(before.data))
     return was_paying and len(after.data) == len(before.data) and after.lamports <= before.lamports
-
-
-def _failure_text(error: InstructionError) -> str:
-    if error.code is not None:
-        return f"custom program error: {error.code:#x}"
-    return error.log or FAILURE_TEXT.get(error.kind, error.kind)
 
 
 def _truncated(logs: list[str]) -> list[str]:

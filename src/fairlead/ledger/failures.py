@@ -1,6 +1,7 @@
 """How failures are named: a transaction that no block would hold, and the texts in logs."""
 
 from fairlead.ledger.blocks import TransactionError
+from fairlead.ledger.program import InstructionError
 
 
 class Refused(Exception):
@@ -42,3 +43,10 @@ FAILURE_TEXT = {
     "UnsupportedProgramId": "Unsupported program id",
 }
 """Texts of agave's `InstructionError`, as they follow "Program … failed: "."""
+
+
+def failure_text(error: InstructionError) -> str:
+    """What follows "Program … failed: "."""
+    if error.code is not None:
+        return f"custom program error: {error.code:#x}"
+    return error.log or FAILURE_TEXT.get(error.kind, error.kind)

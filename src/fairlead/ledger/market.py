@@ -6,7 +6,7 @@ offers a `PoolKind`; here is the table of them and of who trades what.
 
 from collections.abc import Mapping
 
-from fairlead.ledger import market_cpmm, market_damm_v2
+from fairlead.ledger import market_amm_v4, market_clmm, market_cpmm, market_damm_v1, market_damm_v2
 from fairlead.ledger.market_pool import (
     TREASURY,
     Accounts,
@@ -26,6 +26,9 @@ from fairlead.venues.venue import Venue
 KINDS: Mapping[Venue, PoolKind] = {
     Venue.RAYDIUM_CPMM: market_cpmm.KIND,
     Venue.METEORA_DAMM_V2: market_damm_v2.KIND,
+    Venue.RAYDIUM_CLMM: market_clmm.KIND,
+    Venue.RAYDIUM_AMM_V4: market_amm_v4.KIND,
+    Venue.METEORA_DAMM_V1: market_damm_v1.KIND,
     # Of the other venues of `FURTHER`: a line here brings their pools into the market.
 }
 """How each venue's pools are made and moved."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import U64_MAX
-from fairlead.ledger.failures import FAILURE_TEXT
+from fairlead.ledger.failures import failure_text
 from fairlead.ledger.program import AccountView, InstructionError, InvokeContext
 from fairlead.ledger.programs import spl_token
 from fairlead.ledger.programs.token_checks import failure
@@ -97,9 +97,7 @@ def _call(
             if account.owner != TOKEN_PROGRAM and account.data is not data:
                 raise InstructionError("ExternalAccountDataModified")
     except InstructionError as error:
-        if error.code is None:
-            context.log(f"Program {_NAME} failed: {FAILURE_TEXT.get(error.kind, error.kind)}")
-        else:
+        if error.code is not None:
             context.log(f"Program log: Error: {error.log}")
-            context.log(f"Program {_NAME} failed: custom program error: {error.code:#x}")
+        context.log(f"Program {_NAME} failed: {failure_text(error)}")
         raise

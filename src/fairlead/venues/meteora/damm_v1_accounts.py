@@ -41,13 +41,14 @@ POOL_SIZE = 944
 """Of pools made now; older ones are longer. The curve ends the struct and its size varies."""
 MINT_OFFSETS = (40, 72)
 """Of A and B."""
-_CURVE_OFFSET = 874
+CURVE_OFFSET = 874
 _STABLE = Layout("<BQQQBQQBQ")
-STABLE_END = _CURVE_OFFSET + _STABLE.size
+STABLE_END = CURVE_OFFSET + _STABLE.size
+_PRICE_OFFSET, DEPEG_TYPE_OFFSET = CURVE_OFFSET + 26, CURVE_OFFSET + 42
 _FEES = Layout("<4Q")
 _FEES_OFFSET = 330
-_ACTIVATION_POINT_OFFSET, _ACTIVATION_TYPE_OFFSET = 403, 475
-_ENABLED_OFFSET = 233
+_ACTIVATION_POINT_OFFSET, ACTIVATION_TYPE_OFFSET = 403, 475
+ENABLED_OFFSET = 233
 _KEYS = tuple(slice(at, at + 32) for at in range(40, 232, 32))
 
 VAULT_SIZE = 1_232
@@ -57,6 +58,7 @@ _STRATEGIES = slice(147, 1_107)
 _NO_STRATEGIES = bytes(960)
 _PROFIT = Layout("<3Q")
 _PROFIT_OFFSET = 1_203
+_TOTAL_OFFSET = 11
 VAULT_PROFIT_END = _PROFIT_OFFSET + _PROFIT.size
 _U64 = Layout("<Q")
 
@@ -104,14 +106,14 @@ class VaultState(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(maxsize=STATES_KEPT)
 def decode_numbers(data: bytes) -> PoolNumbers:
     """The numbers in the bytes of a pool; `VenueError` names what we do not know."""
-    curve = data[_CURVE_OFFSET]
+    curve = data[CURVE_OFFSET]
     if curve > CURVE_STABLE:
         raise VenueError(ErrorClass.TERMINAL, "unknown_curve", None, str(curve))
     stable = (0,) * 9
     if curve == CURVE_STABLE:
-        stable = _STABLE.unpack_from(data, _CURVE_OFFSET)
+        stable = _STABLE.unpack_from(data, CURVE_OFFSET)
     _, amp, multiplier_a, multiplier_b, _, price, updated, depeg_type, _ = stable
-    activation_type = data[_ACTIVATION_TYPE_OFFSET]
+    activation_type = data[ACTIVATION_TYPE_OFFSET]
     for name, kind, last in (
         ("unknown_depeg_type", depeg_type, DEPEG_SPL_STAKE),
         ("unknown_activation_type", activation_type, ACTIVATION_BY_TIME),
@@ -120,7 +122,7 @@ def decode_numbers(data: bytes) -> PoolNumbers:
             raise VenueError(ErrorClass.TERMINAL, name, None, str(kind))
     trade, of_trade, protocol, of_protocol = _FEES.unpack_from(data, _FEES_OFFSET)
     return PoolNumbers(
-        data[_ENABLED_OFFSET] != 0,
+        data[ENABLED_OFFSET] != 0,
         trade,
         of_trade,
         protocol,
@@ -154,6 +156,16 @@ def decode_vault(data: bytes) -> VaultState:
         degradation,
         data[_STRATEGIES] != _NO_STRATEGIES,
     )
+
+
+def vault_with_total(data: bytes, total_amount: int) -> bytes:
+    """The vault's bytes after a deposit or a withdrawal; a swap changes nothing else of it."""
+    return data[:_TOTAL_OFFSET] + _U64.pack(total_amount) + data[_TOTAL_OFFSET + 8 :]
+
+
+def pool_with_price(data: bytes, price: int, now: int) -> bytes:
+    """A depeg pool's bytes once a swap has looked the price up; it changes no others."""
+    return data[:_PRICE_OFFSET] + _U64.pack(price) + _U64.pack(now) + data[_PRICE_OFFSET + 16 :]
 
 
 def vault_address(mint: Pubkey, base: Pubkey = VAULT_BASE) -> Pubkey:
@@ -226,10 +238,10 @@ def encode_pool(
     _FEES.pack_into(data, _FEES_OFFSET, *trade_fee, *protocol_fee)
     data[363:395] = bytes(stake or Pubkey.default())
     _U64.pack_into(data, _ACTIVATION_POINT_OFFSET, activation_point)
-    data[_ACTIVATION_TYPE_OFFSET] = activation_type
+    data[ACTIVATION_TYPE_OFFSET] = activation_type
     data[362] = 1
     if stable is not None:
-        _STABLE.pack_into(data, _CURVE_OFFSET, CURVE_STABLE, *stable, *depeg, 0)
+        _STABLE.pack_into(data, CURVE_OFFSET, CURVE_STABLE, *stable, *depeg, 0)
     return bytes(data)
 
 

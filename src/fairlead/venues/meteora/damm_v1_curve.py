@@ -7,7 +7,7 @@ damm-v1-sdk `dynamic-amm-quote/src/math/*.rs` (02c66a3) and Saber's `stable-swap
 
 import msgspec
 
-from fairlead.amounts import U128_MAX
+from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.meteora.damm_v1_errors import MATH_OVERFLOW, ZERO_TRADING_TOKENS, refusal
 from fairlead.venues.venue import ErrorClass, VenueError
 
@@ -61,6 +61,8 @@ def swap_stable(
     """
     scale_a, scale_b = curve.scales
     (mul_in, price_in), (mul_out, price_out) = (scale_a, scale_b) if a_to_b else (scale_b, scale_a)
+    if curve.amp * N_COINS > U64_MAX:
+        raise no_result("the amplification is more than 2^64-1")
     x = _u128(_u128(total_in * mul_in) * price_in)
     y = _u128(_u128(total_out * mul_out) * price_out)
     dx = _u128(_u128(source * mul_in) * price_in)

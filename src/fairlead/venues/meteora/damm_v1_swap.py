@@ -101,7 +101,7 @@ def calculate_fee(amount: int, numerator: int, denominator: int) -> int:
     if not numerator or not amount:
         return 0
     if not denominator:
-        raise overflow("a fee's denominator is 0")
+        raise refusal(FEE_CALCULATION_FAILURE, "a fee's denominator is 0")
     return amount * numerator // denominator or 1
 
 
@@ -154,12 +154,11 @@ def worth_of(source: VaultSide, target: VaultSide, now: int) -> Worth:
     unlocked_in, unlocked_out = source.unlocked_amount(now), target.unlocked_amount(now)
     if not source.lp_supply or not target.lp_supply:
         raise overflow("a vault has no shares")
-    return Worth(
-        unlocked_in,
-        unlocked_out,
-        source.lp_amount * unlocked_in // source.lp_supply,
-        target.lp_amount * unlocked_out // target.lp_supply,
-    )
+    total_in = source.lp_amount * unlocked_in // source.lp_supply
+    total_out = target.lp_amount * unlocked_out // target.lp_supply
+    if total_in > U64_MAX or total_out > U64_MAX:
+        raise overflow("the pool's shares are worth more than 2^64-1")
+    return Worth(unlocked_in, unlocked_out, total_in, total_out)
 
 
 def split_fee(numbers: PoolNumbers, amount_in: int) -> tuple[int, int]:
@@ -249,10 +248,15 @@ def deposit(vault: VaultSide, unlocked: int, atoms: int) -> int:
 
 def withdraw(vault: VaultSide, unlocked: int, atoms: int) -> tuple[int, int]:
     """The shares that are worth these atoms, and what they bring; both rounded down."""
-    if not unlocked:
-        raise overflow("the vault is empty")
-    shares = atoms * vault.lp_supply // unlocked
-    paid = shares * unlocked // vault.lp_supply
+    shares, paid = shares_for(vault, unlocked, atoms)
     if paid > vault.reserve:
         raise reserve_refusal(f"{paid} atoms of {vault.reserve} that are not lent out")
     return shares, paid
+
+
+def shares_for(vault: VaultSide, unlocked: int, atoms: int) -> tuple[int, int]:
+    """As `withdraw`, whether or not the vault holds that."""
+    if not unlocked:
+        raise overflow("the vault is empty")
+    shares = atoms * vault.lp_supply // unlocked
+    return shares, shares * unlocked // vault.lp_supply
