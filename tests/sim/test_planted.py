@@ -52,6 +52,8 @@ HUNTS = {
     "keep_reservations": Hunt("none", 1, "reservations"),
     "end_at_confirmed": Hunt("none", 1, "the end is proven"),
     "forget_key": Hunt("key_repeated=0.5,even", 4, "one order for each key"),
+    "reclaim_too_early": Hunt("cancel=0.9,send_lost=0.5,send_slow=0.5,even", 4, "rule 12"),
+    "reclaim_before_store": Hunt("none", 4, "rule 3"),
     # Behind the variable: it takes a landing in the last block, between two slow answers.
     "status_before_height": Hunt("send_late=0.8,read_slow=0.25,even", 60, "rules 13-16", 150),
 }

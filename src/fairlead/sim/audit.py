@@ -28,6 +28,7 @@ from fairlead.orders.model import (
 from fairlead.ports import Accepted
 from fairlead.sim.cluster import Cluster
 from fairlead.sim.loop import VirtualLoop
+from fairlead.sim.reclaims import Reclaims
 from fairlead.sim.swaps import swap_in
 from fairlead.store.writes import Accept, Claim, Release
 
@@ -76,6 +77,7 @@ class Auditor:
         self.violations: list[Violation] = []
         self.order_of: dict[str, str] = {}
         self.by_key: dict[str, str] = {}
+        self.reclaims = Reclaims(cluster, self.orders, self._where, self.fail)
         self._cluster = cluster
         self._max_rounds = max_rounds
         self._now_s = now_s
@@ -105,6 +107,8 @@ class Auditor:
             self._claimed(value.owner, result)
         elif isinstance(value, Release):
             self._released(result)
+        else:
+            self.reclaims.committed(value, result)
 
     def _accepted(self, accept: Accept, accepted: Accepted) -> None:
         order = accept.order
@@ -214,6 +218,7 @@ class Auditor:
         self._check_terms(known, attempt)
         known.attempts[attempt.signature] = attempt
         self.order_of[attempt.signature] = order_id
+        self.reclaims.attempted(attempt)
 
     def _check_latch(self, known: Known, attempt: Attempt) -> None:
         """All attempts of a generation exclude each other (rule 9)."""
@@ -292,6 +297,8 @@ class Auditor:
         """Bytes are about to leave; the order they are of."""
         signature = str(Signature.from_bytes(raw[1:65]))
         order_id = self.order_of.get(signature)
+        if order_id is None and self.reclaims.sent(signature, raw):
+            return ""
         if order_id is None:
             self.fail("stored before it is sent (rule 3)", signature)
             return ""

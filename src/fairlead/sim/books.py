@@ -19,6 +19,7 @@ from fairlead.orders.lifecycle import IllegalTransition
 from fairlead.orders.model import EventType, OrderStatus
 from fairlead.sim.audit import Auditor, Known
 from fairlead.sim.cluster import Cluster
+from fairlead.sim.reclaims import moved_back
 from fairlead.sim.storing import SimStore
 from fairlead.sim.swaps import gained, latches_in
 
@@ -53,15 +54,18 @@ class Books:
         self._check_counts()
         self._check_reserved()
         self._check_supply()
+        self._auditor.reclaims.check()
         for wallet in {known.order.terms.wallet: 0 for known in self._auditor.orders.values()}:
             self._check_wallet(wallet)
 
     def _match_records(self) -> None:
-        """Each final transaction is an order's attempt, or a stranger's."""
+        """Each final transaction is an order's attempt, a reclaim, or a stranger's."""
         for signature, record in self._cluster.final.items():
             if signature in self._strangers:
                 continue
             text = str(Signature.from_bytes(signature))
+            if text in self._auditor.reclaims.known:
+                continue
             order_id = self._auditor.order_of.get(text)
             if order_id is None:
                 self._fail("the ledger has nothing that no order knows", text)
@@ -200,6 +204,8 @@ class Books:
                 # A failed transaction leaves no latch: its rent came back with the rest.
                 latches = latches_in(message) if record.err is None else 0
                 expected[NATIVE_MINT] -= _LATCH_LAMPORTS * latches + record.fee_lamports
+                if record.err is None:
+                    expected[NATIVE_MINT] += moved_back(record.raw)
         for token in TOKENS:
             if token is SOL:
                 begun, holds = FUND_LAMPORTS, self._state(address).lamports

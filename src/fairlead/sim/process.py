@@ -38,6 +38,7 @@ CRASH_POINTS = (
     *("attempt_died", "attempt_replaced", "round_failed", "reopened", "dropped", "put_off"),
     *("cancel_requested", "cancelled", "expiry_reached", "expired", "failed", "still_proving"),
     *("register", "renew", "adopt", "take_over", "hand_over"),
+    *("reclaim", "send_reclaim", "reclaim_settled", "latches_absent"),
 )
 """Where a process may die: right after these."""
 
@@ -108,7 +109,7 @@ class Process:
     async def point(self, name: str) -> None:
         """A crash point: after something that the world outside now knows."""
         dice = self.world.dice
-        kind = "crash_send" if name in ("send", "resend") else "crash_commit"
+        kind = "crash_send" if name in ("send", "resend", "send_reclaim") else "crash_commit"
         factor = 1.0 if name in FREQUENT_POINTS else RARE_FACTOR
         if not self.crashed.is_set() and dice.hits(kind, factor):
             self.world.crash_point(name)

@@ -116,6 +116,8 @@ async def _live(world: World, orders: int) -> None:
     _calm(world)
     await asyncio.wait(playing)
     await _end(world, clients)
+    if not world.auditor.violations:
+        await _all_taken_back(world)
     watching.cancel()
     await asyncio.wait([watching])
     for done in (*playing, watching, troubling):
@@ -163,6 +165,25 @@ async def _cancel_resting(world: World, clients: Clients) -> None:
         known = world.auditor.orders[order_id]
         if known.status is OrderStatus.OPEN and known.order.terms.expires_at_ms is None:
             await clients.cancel(order_id)
+
+
+async def _all_taken_back(world: World) -> None:
+    """What was lent comes back by itself."""
+    deadline_s = world.clock.monotonic() + CALM_S
+    while await _is_lent(world):
+        if world.clock.monotonic() >= deadline_s:
+            lent = await world.store.lent()
+            world.fail("rent comes back (rule 12)", f"{lent}, {CALM_S:g} s after the last order")
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _is_lent(world: World) -> bool:
+    """Whether a latch may still hold something, or its return is not final."""
+    ((noted, latches),) = world.store.rows("SELECT position, latches FROM lent")
+    if latches or noted < await world.store.feed_head():
+        return True
+    return bool(await world.store.live_reclaims(1))
 
 
 async def _check_books(world: World) -> None:

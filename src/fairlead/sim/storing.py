@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from fairlead.errors import FairleadError, Unavailable, WriteOutcomeUnknown
+from fairlead.orders.lent import Reclaim, ReclaimSettled
 from fairlead.orders.model import Change, Claimed, NewOrder
 from fairlead.ports import Accepted, Clock, Committed
 from fairlead.sim.clock import ProcessClock
@@ -137,6 +138,15 @@ class StoreOfProcess:
     async def take_watch(self, owner: str) -> bool:
         await self._ask("take_watch")
         return await self._store.take_watch(owner)
+
+    async def begin_reclaim(self, reclaim: Reclaim) -> bool:
+        return await self._write(lambda: self._store.begin_reclaim(reclaim), "reclaim")
+
+    async def settle_reclaim(self, settled: ReclaimSettled) -> None:
+        await self._write(lambda: self._store.settle_reclaim(settled), "reclaim_settled")
+
+    async def absent_latches(self, addresses: Sequence[str]) -> None:
+        await self._write(lambda: self._store.absent_latches(addresses), "latches_absent")
 
     async def _taken(
         self, make: Callable[[], Awaitable[tuple[Claimed, ...]]], name: str

@@ -23,6 +23,7 @@ from fairlead.sim.clock import VirtualClock
 from fairlead.sim.cluster import Cluster
 from fairlead.sim.faults import Dice
 from fairlead.sim.process import Process
+from fairlead.sim.reclaims import MARGINS, reclaimer_settings
 from fairlead.sim.storing import SimStore
 from fairlead.sim.wire import Wire
 from fairlead.solana.landing import LandingPolicy
@@ -169,6 +170,8 @@ class World:
         is_first = signature not in self._sent
         self._sent.add(signature)
         point = "send" if is_first else "resend"
+        if is_first and signature in self.auditor.reclaims.known:
+            point = "send_reclaim"
         self.tell(process, f"{point} {signature[:8]}", order_id)
         return point
 
@@ -183,6 +186,7 @@ def _settings(dice: Dice, max_window: int) -> WorkerSettings:
     landing = LandingPolicy(
         max_blockhash_window=max_window,
         tell_unknown_after_ms=draw.choice((5_000, 120_000)),
+        reclaim_margin=draw.choice(MARGINS),
     )
     retry = RetryPolicy(
         max_rounds=draw.choice((1, 3, 6)),
@@ -191,5 +195,9 @@ def _settings(dice: Dice, max_window: int) -> WorkerSettings:
     )
     execution = ExecutorSettings(retry, landing, latch=draw.random() < 0.85)
     return WorkerSettings(
-        execution, concurrency=draw.choice((2, 8, 64)), lease_ms=4_000, heartbeat_ms=1_000
+        execution,
+        concurrency=draw.choice((2, 8, 64)),
+        lease_ms=4_000,
+        heartbeat_ms=1_000,
+        reclaims=reclaimer_settings(draw),
     )

@@ -1,0 +1,131 @@
+"""Reclaims of a simulated world, held to rule 12 and to the ledger: what is taken back is what was
+lent, and never while an attempt of its order could still land."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from fairlead.ledger.account import SYSTEM_PROGRAM
+from fairlead.ledger.message import parse_transaction
+from fairlead.orders.lent import Reclaim, ReclaimSettled
+from fairlead.orders.model import Attempt, AttemptState
+from fairlead.sim.cluster import Cluster
+from fairlead.store.writes import BeginReclaim, SettleReclaim
+from fairlead.workers.reclaiming import ReclaimerSettings
+
+MARGINS = (4, 4, 15)
+"""Blocks, drawn for each world: so few that reclaims happen while orders still come."""
+
+PATIENCES = (0, 20)
+"""Blocks that latches wait for each other."""
+
+POLL_MS = 1_000
+
+_TRANSFER_WITH_SEED = (11).to_bytes(4, "little")
+_OVER = ("final success", "final error", "impossible")
+
+
+def reclaimer_settings(draw: Any) -> ReclaimerSettings:
+    """Of a world."""
+    return ReclaimerSettings(poll_ms=POLL_MS, patience_blocks=draw.choice(PATIENCES))
+
+
+def moved_back(raw: bytes) -> int:
+    """Lamports that a transaction takes from accounts of a seed."""
+    message = parse_transaction(raw).message
+    return sum(
+        int.from_bytes(each.data[4:12], "little")
+        for each in message.instructions
+        if message.keys[each.program_index] == SYSTEM_PROGRAM
+        and each.data[:4] == _TRANSFER_WITH_SEED
+    )
+
+
+class Ended(Protocol):
+    """What has to be known of an order."""
+
+    attempts: dict[str, Attempt]
+    is_over: bool
+
+
+class Reclaims:
+    """Told of each commit and send of one. What is wrong goes to the auditor's `fail`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        orders: Mapping[str, Ended],
+        where: Callable[[Attempt], str],
+        fail: Callable[[str, str, str], None],
+    ) -> None:
+        # By signature, whatever became of them.
+        self.known: dict[str, Reclaim] = {}
+        self._cluster = cluster
+        self._orders = orders
+        self._where = where
+        self._fail = fail
+        # The order of each latch that an attempt was to take.
+        self._order_of: dict[str, str] = {}
+
+    def attempted(self, attempt: Attempt) -> None:
+        if attempt.latch_address is not None:
+            self._order_of[attempt.latch_address] = attempt.order_id
+
+    def committed(self, value: Any, result: Any) -> None:
+        if isinstance(value, BeginReclaim) and result:
+            self._begun(value.reclaim)
+        elif isinstance(value, SettleReclaim):
+            self._settled(value.settled)
+
+    def _begun(self, reclaim: Reclaim) -> None:
+        self.known[reclaim.signature] = reclaim
+        for address in reclaim.latches:
+            order_id = self._order_of.get(address)
+            if order_id is None:
+                self._fail("only latches are taken back (rule 12)", address, "")
+                continue
+            known = self._orders[order_id]
+            if not known.is_over:
+                self._fail("taken back once all is over (rule 12)", "it has not ended", order_id)
+            for attempt in known.attempts.values():
+                where = self._where(attempt)
+                if where not in _OVER:
+                    text = f"while attempt {attempt.number} is {where}"
+                    self._fail("taken back once all is over (rule 12)", text, order_id)
+
+    def _settled(self, settled: ReclaimSettled) -> None:
+        record = self._cluster.final.get(bytes(Signature.from_string(settled.signature)))
+        is_so = {
+            AttemptState.SUCCEEDED: record is not None and record.err is None,
+            AttemptState.ERRORED: record is not None and record.err is not None,
+            AttemptState.DEAD: record is None and self._is_impossible(settled.signature),
+        }[settled.state]
+        if not is_so:
+            text = f"{settled.signature} is not {settled.state}"
+            self._fail("a reclaim's end is proven (rule 12)", text, "")
+
+    def _is_impossible(self, signature: str) -> bool:
+        cluster, reclaim = self._cluster, self.known[signature]
+        blockhash = parse_transaction(reclaim.raw).message.blockhash
+        last_valid = cluster.bank.last_valid_block_height(blockhash)
+        if last_valid is None:
+            return True
+        last = last_valid - cluster.bank.params.blockhash_window + cluster.max_window + 1
+        return cluster.root_height() >= last
+
+    def sent(self, signature: str, raw: bytes) -> bool:
+        """Whether it is a reclaim that was stored."""
+        reclaim = self.known.get(signature)
+        if reclaim is not None and reclaim.raw != raw:
+            self._fail("only stored bytes are sent (rule 7)", signature, "")
+        return reclaim is not None
+
+    def check(self) -> None:
+        """Once nothing moves any more: no latch holds anything."""
+        for address, order_id in self._order_of.items():
+            state = self._cluster.bank.account(bytes(Pubkey.from_string(address)))
+            if state is not None and state.lamports:
+                text = f"{state.lamports} lamports are left in {address}"
+                self._fail("rent comes back (rule 12)", text, order_id)
