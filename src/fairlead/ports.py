@@ -272,30 +272,27 @@ class QueueState(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hand(Protocol):
-    """A free place of this process's worker, lent for one accept. End it by one of the three."""
+    """The worker of this process, that has begun an order which is just about to be accepted. What
+    it writes is queued behind the accept, and refused where that stored nothing."""
 
+    # For whom the order is to be accepted as claimed.
     owner: str
 
-    def begin(self, claimed: Claimed) -> None:
-        """Drive an order that was claimed for `owner`. When that name is no longer the worker's,
-        only the place is given back: the order is freed with those of the dead."""
-        ...
-
     def put_back(self) -> None:
-        """Nothing was claimed."""
+        """Nothing was stored: leave it."""
         ...
 
-    def doubt(self, order_id: str) -> None:
-        """Whether this order was stored, and claimed, is unknown: the worker finds out."""
+    def doubt(self) -> None:
+        """Whether the order was stored, and claimed, is unknown: the worker finds out."""
         ...
 
 
 class Hands(Protocol):
     """The worker beside an API in one process: its free places are known without asking."""
 
-    def take(self) -> Hand | None:
-        """A free place; None when there is none, when the worker may not take orders, or when
-        orders are known to wait that a new one must not overtake."""
+    def begin(self, order: NewOrder) -> Hand | None:
+        """Begin an order right before it is accepted; None when no place is free, when the worker
+        may not take orders, or when orders are known to wait that a new one must not overtake."""
         ...
 
 

@@ -12,6 +12,7 @@ import pytest
 from fairlead.api.dependencies import ApiSettings
 from fairlead.clock import SystemClock
 from fairlead.errors import Overloaded, Unavailable, WriteOutcomeUnknown
+from fairlead.orders.acceptance import begun
 from fairlead.orders.model import Claimed, NewOrder, OrderStatus
 from fairlead.ports import Accepted, Hand
 from fairlead.tokens import SOL, USDC
@@ -427,33 +428,26 @@ async def test_a_bug_tells_nothing_of_itself():
 
 
 class OneHand:
-    """`ports.Hands` of a worker with one place, and what became of it."""
+    """`ports.Hands` of a worker with a place for each order, and what it was told of them."""
 
     owner = "worker"
 
     def __init__(self) -> None:
-        self.is_out = False
-        self.ends: list[object] = []
+        self.begun: list[NewOrder] = []
+        self.told: list[str] = []
+        self.is_free = True
 
-    def take(self) -> Hand | None:
-        if self.is_out:
+    def begin(self, order: NewOrder) -> Hand | None:
+        if not self.is_free:
             return None
-        self.is_out = True
+        self.begun.append(order)
         return self
 
-    def _end(self, what: object) -> None:
-        assert self.is_out
-        self.is_out = False
-        self.ends.append(what)
-
-    def begin(self, claimed: Claimed) -> None:
-        self._end(claimed)
-
     def put_back(self) -> None:
-        self._end("put back")
+        self.told.append("put back")
 
-    def doubt(self, order_id: str) -> None:
-        self._end(order_id)
+    def doubt(self) -> None:
+        self.told.append("doubt")
 
 
 async def test_an_order_for_which_a_place_is_free_is_claimed_as_it_is_accepted():
@@ -464,8 +458,10 @@ async def test_an_order_for_which_a_place_is_free_is_claimed_as_it_is_accepted()
         order = await here.store.order(answer["orderId"])
         assert order is not None
         assert ("worker", OrderStatus.ROUTING) == (order.owner, order.status)
-        assert [Claimed(order)] == hands.ends
-        hands.is_out = True
+        # What the worker began with is what is stored.
+        assert [Claimed(order)] == [begun(each, "worker") for each in hands.begun]
+        assert [] == hands.told
+        hands.is_free = False
         waiting = await here.accepted()
         assert waiting == (await here.claimed()).order_id
 
@@ -478,9 +474,9 @@ async def test_a_replay_or_a_refusal_puts_the_place_back():
         assert 409 == (await here.post({**ORDER, "amountIn": "2"}, **KEY)).status_code
         here.balances.atoms[SOL.mint] = here.balances.atoms["lamports"] = 0
         assert 422 == (await here.post(ORDER)).status_code
-        assert ["put back"] * 3 == hands.ends[1:]
+        assert ["put back"] * 3 == hands.told
         assert 422 == (await here.post({**ORDER, "tokenIn": "DOGE"})).status_code
-        assert 4 == len(hands.ends)
+        assert (4, 3) == (len(hands.begun), len(hands.told))
 
 
 @pytest.mark.parametrize("commits", [False, True])
@@ -496,8 +492,8 @@ async def test_the_worker_looks_for_an_order_that_may_have_been_stored(
         api = type(here.api)(replace(here.deps, store=store, hands=hands))
         async with client_of(api) as client:
             await client.post(EXECUTE, json=ORDER)
-        (order_id,) = hands.ends
-        order = await here.store.order(str(order_id))
+        assert ["doubt"] == hands.told
+        order = await here.store.order(hands.begun[0].order_id)
         assert commits is (order is not None)
 
 
@@ -508,16 +504,15 @@ async def test_a_full_store_puts_the_place_back():
         api = type(here.api)(replace(here.deps, store=store, hands=hands))
         async with client_of(api) as client:
             assert 503 == (await client.post(EXECUTE, json=ORDER)).status_code
-    assert ["put back"] == hands.ends
+    assert ["put back"] == hands.told
 
 
 async def test_the_worker_looks_for_an_order_whose_request_was_cancelled():
     hands = OneHand()
     async with world(hands=hands) as here:
         posting = asyncio.ensure_future(here.post(ORDER))
-        while not hands.is_out:
+        while not hands.begun:
             await asyncio.sleep(0)
         posting.cancel()
         await asyncio.wait({posting})
-        assert 1 == len(hands.ends)
-        assert isinstance(hands.ends[0], str | Claimed)
+        assert ["doubt"] == hands.told

@@ -246,7 +246,7 @@ class Process:
 
     async def accept(self, order: NewOrder) -> None:
         """What an API in this process does with an order."""
-        hand = self.worker.take()
+        hand = self.worker.begin(order)
         if hand is None:
             await self.world.store.accept(order)
             return
@@ -256,11 +256,11 @@ class Process:
             self.crashed.set()
         await self._awake.wait()
         if self.crashed.is_set():
+            return
+        if accepted.replayed:
             hand.put_back()
-        elif accepted.claimed is not None:
-            hand.begin(accepted.claimed)
-        else:
-            hand.put_back()
+        elif accepted.claimed is None:
+            hand.doubt()
 
     def hang(self) -> None:
         self._awake.clear()

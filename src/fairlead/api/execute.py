@@ -166,7 +166,7 @@ class Execute:
     async def _stored(self, order: NewOrder) -> Accepted:
         # Nobody begins an order that rests: only its trigger sets it going.
         hands = self._hands if order.trigger is None else None
-        hand = None if hands is None else hands.take()
+        hand = None if hands is None else hands.begin(order)
         try:
             if hand is None:
                 return await self._store.accept(order)
@@ -178,22 +178,20 @@ class Execute:
             return Accepted(order.order_id, replayed=False)
 
     async def _begun(self, order: NewOrder, hand: Hand) -> Accepted:
-        """Accept the order as claimed for this hand, and let it begin."""
+        """Accept the order as claimed for the hand that has begun it."""
         try:
             accepted = await self._store.accept(order, hand.owner)
         except (Rejected, Overloaded):
             hand.put_back()
             raise
         except BaseException:
-            # Cancelled too: the commit may be under way, and nobody else would begin the order.
-            hand.doubt(order.order_id)
+            # Cancelled too: the commit may be under way, and nobody else would drive the order.
+            hand.doubt()
             raise
-        if accepted.claimed is not None:
-            hand.begin(accepted.claimed)
-        elif accepted.replayed:
+        if accepted.replayed:
             hand.put_back()
-        else:
-            hand.doubt(order.order_id)
+        elif accepted.claimed is None:
+            hand.doubt()
         return accepted
 
     async def _replay(

@@ -5,9 +5,12 @@ from fairlead.amounts import decimal_from_atoms
 from fairlead.orders import lifecycle
 from fairlead.orders.events import EventData, encode, number
 from fairlead.orders.model import (
+    Claimed,
     EventType,
     NewEvent,
     NewOrder,
+    Order,
+    OrderStatus,
     OrderTerms,
     OrderType,
     PriceSource,
@@ -18,6 +21,9 @@ from fairlead.orders.model import (
 
 _ACCEPTED = lifecycle.event(None, EventType.ACCEPTED)
 _AT_ONCE = (_ACCEPTED,)
+
+CLAIMED_EVENT = lifecycle.event(OrderStatus.PENDING, EventType.CLAIMED)
+"""What a claim tells of an order that was pending."""
 
 
 def new_order(
@@ -78,3 +84,23 @@ def _rested(terms: OrderTerms) -> NewEvent:
         f" {terms.token_out_name}",
     )
     return lifecycle.event(_ACCEPTED.status, EventType.RESTED, encode(told))
+
+
+def begun(order: NewOrder, owner: str) -> Claimed:
+    """The order as an accept with an owner leaves it."""
+    at_ms = order.created_at_ms
+    return Claimed(
+        Order(
+            order.order_id,
+            order.principal,
+            order.terms,
+            order.secret,
+            CLAIMED_EVENT.status,
+            2,
+            at_ms,
+            at_ms,
+            owner,
+            round=1,
+            due_at_ms=at_ms,
+        )
+    )

@@ -134,7 +134,7 @@ class Process:
 
     async def accept(self, order: NewOrder) -> Accepted:
         """An order that came to this process: begun at once where its worker has a free place."""
-        hand = self.worker.take() if order.trigger is None else None
+        hand = self.worker.begin(order) if order.trigger is None else None
         if hand is None:
             return await self.store.accept(order)
         return await self._begun(order, hand)
@@ -147,14 +147,12 @@ class Process:
             hand.put_back()
             raise
         except BaseException:
-            hand.doubt(order.order_id)
+            hand.doubt()
             raise
-        if accepted.claimed is not None:
-            hand.begin(accepted.claimed)
-        elif accepted.replayed:
+        if accepted.replayed:
             hand.put_back()
-        else:
-            hand.doubt(order.order_id)
+        elif accepted.claimed is None:
+            hand.doubt()
         return accepted
 
     # -- what befalls it

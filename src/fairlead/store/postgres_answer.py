@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
+from fairlead.orders.acceptance import CLAIMED_EVENT, begun
 from fairlead.orders.model import Attempt, Change, Claimed, EventType, NewEvent, StoredEvent
 from fairlead.ports import Accepted
 from fairlead.store.batch import Write
 from fairlead.store.principals import Principals
 from fairlead.store.rows import attempt_of, order_of, status_of
 from fairlead.store.writes import (
-    CLAIMED_EVENT,
     TAKEN_OVER_DATA,
     Accept,
     Claim,
     Release,
     begins,
-    begun,
 )
 
 

@@ -7,6 +7,7 @@ flush, and how it moves the counts. The server need then only look at what it re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from fairlead.orders.acceptance import CLAIMED_EVENT
 from fairlead.orders.model import Change, EventType, NewEvent, OrderStatus
 from fairlead.ports import Committed, RateLimit
 from fairlead.store.batch import Write
@@ -21,7 +22,6 @@ from fairlead.store.rows import (
     u64_text,
 )
 from fairlead.store.writes import (
-    CLAIMED_EVENT,
     Accept,
     Claim,
     Lease,
@@ -66,8 +66,10 @@ class PostgresFlush:
                 if principal is not None:
                     self._whose[value.order_id] = principal
                 self._work = self._work or makes_work(value)
-            case Accept():
+            case Accept(order):
                 self._accepts.append((n, value))
+                # Its first change may come in the same flush.
+                self._whose[order.order_id] = order.principal
                 self._work = self._work or makes_work(value)
             case Claim():
                 again = write.uncertain > 0

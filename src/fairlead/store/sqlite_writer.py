@@ -12,6 +12,7 @@ from typing import Any, assert_never
 import msgspec
 
 from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
+from fairlead.orders.acceptance import CLAIMED_EVENT, begun
 from fairlead.orders.model import (
     Change,
     Claimed,
@@ -39,7 +40,6 @@ from fairlead.store.sqlite_statements import Statements, known_columns
 from fairlead.store.writes import (
     ADOPTABLE,
     CLAIMABLE,
-    CLAIMED_EVENT,
     TAKEN_OVER_DATA,
     AbsentLatches,
     Accept,
@@ -51,7 +51,6 @@ from fairlead.store.writes import (
     SettleReclaim,
     Watch,
     begins,
-    begun,
     makes_work,
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from fairlead.orders import lifecycle
+from fairlead.orders.acceptance import CLAIMED_EVENT
 from fairlead.orders.lent import Reclaim, ReclaimSettled
 from fairlead.orders.model import (
     NEVER_MS,
@@ -15,7 +16,6 @@ from fairlead.orders.model import (
     EventType,
     NewEvent,
     NewOrder,
-    Order,
     OrderStatus,
 )
 from fairlead.ports import Accepted, Clock, Committed, RateLimit
@@ -29,9 +29,7 @@ ADOPTABLE = (OrderStatus.SUBMITTED, OrderStatus.CONFIRMED, OrderStatus.CANCELLIN
 # Left behind in these, an order goes back to routing: nothing of its round was stored.
 TAKEN_OVER_DATA = b'{"reason":"taken_over"}'
 
-# What a claim tells of an order that was pending …
-CLAIMED_EVENT = lifecycle.event(OrderStatus.PENDING, EventType.CLAIMED)
-# … or rested until its trigger fired.
+# What a claim tells of an order that rested until its trigger fired.
 TRIGGERED_EVENT = lifecycle.event(OrderStatus.OPEN, EventType.CLAIMED, b'{"reason":"triggered"}')
 
 
@@ -157,26 +155,6 @@ class QueuedWrites:
 
     async def release_worker(self, owner: str, now_ms: int) -> None:
         await self._batcher.submit(Release(((owner, None),), now_ms))
-
-
-def begun(order: NewOrder, owner: str) -> Claimed:
-    """The order as an accept with an owner leaves it."""
-    at_ms = order.created_at_ms
-    return Claimed(
-        Order(
-            order.order_id,
-            order.principal,
-            order.terms,
-            order.secret,
-            CLAIMED_EVENT.status,
-            2,
-            at_ms,
-            at_ms,
-            owner,
-            round=1,
-            due_at_ms=at_ms,
-        )
-    )
 
 
 def begins(before: OrderStatus) -> NewEvent | None:

@@ -1,42 +1,34 @@
-"""Places lent to the API of the same process: the accept of an order is then its claim too."""
+"""Orders that the API of the same process hands over as it accepts them."""
 
 from collections.abc import Callable
-
-from fairlead.orders.model import Claimed
-from fairlead.workers.places import Place
 
 LOOK_FOR_MS = 600_000
 """How long to look for an order of which nobody knows whether it was stored: a statement that the
 database has still in hand may be committed long after its connection broke."""
 
 
-class LentPlace:
-    """`ports.Hand`: a place that is held until one of the three ends is told."""
+class Begun:
+    """`ports.Hand`: an order that is being driven while it is accepted."""
 
-    __slots__ = ("_begin", "_doubt", "_place", "owner")
+    __slots__ = ("_doubt", "_leave", "_order_id", "owner")
 
     def __init__(
         self,
         owner: str,
-        place: Place,
-        begin: Callable[[str, Claimed, Place], None],
+        order_id: str,
+        leave: Callable[[str], None],
         doubt: Callable[[str], None],
     ) -> None:
         self.owner = owner
-        self._place = place
-        self._begin = begin
+        self._order_id = order_id
+        self._leave = leave
         self._doubt = doubt
 
-    def begin(self, claimed: Claimed) -> None:
-        assert claimed.order.owner == self.owner
-        self._begin(self.owner, claimed, self._place)
-
     def put_back(self) -> None:
-        self._place.release()
+        self._leave(self._order_id)
 
-    def doubt(self, order_id: str) -> None:
-        self._place.release()
-        self._doubt(order_id)
+    def doubt(self) -> None:
+        self._doubt(self._order_id)
 
 
 class Doubts:

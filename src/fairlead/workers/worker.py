@@ -14,11 +14,12 @@ import msgspec
 import structlog
 
 from fairlead.errors import FairleadError, WriteOutcomeUnknown
-from fairlead.orders.model import Claimed, OrderStatus
+from fairlead.orders.acceptance import begun
+from fairlead.orders.model import Claimed, NewOrder, OrderStatus
 from fairlead.orders.model import EventType as E
 from fairlead.ports import Bus, Committed, Hand, Signal
 from fairlead.workers import executor
-from fairlead.workers.hands import Doubts, LentPlace
+from fairlead.workers.hands import Begun, Doubts
 from fairlead.workers.places import Place, Places
 from fairlead.workers.reclaiming import Reclaimer, ReclaimerSettings
 from fairlead.workers.reconciling import Reconciler
@@ -137,19 +138,24 @@ class Worker:
         self._stopping.set()
         self._wake.set()
 
-    def take(self) -> Hand | None:
-        """A free place for an order that the API of this process is about to accept.
+    def begin(self, order: NewOrder) -> Hand | None:
+        """Drive an order that the API of this process is about to accept. Where its first attempt
+        needs nobody outside, it is stored in the commit that accepts the order.
 
         None while orders may wait: a new one must not overtake them.
         """
-        if not (self._idle and self._may_begin()) or self.places.free == 0:
+        if not self._may_take():
             return None
+        self._start(begun(order, self.owner), self.places.take())
+        return Begun(self.owner, order.order_id, self._leave, self._doubt)
+
+    def _may_take(self) -> bool:
+        if not (self._idle and self._registered and self.ready.is_set()) or self.places.free == 0:
+            return False
         now_ms = self.bench.now_ms()
         if self._wake.is_set() or self._stopping.is_set() or now_ms >= self.lease_until_ms:
-            return None
-        if self._due_ms is not None and self._due_ms <= now_ms:
-            return None
-        return LentPlace(self.owner, self.places.take(), self._begin_lent, self._doubt)
+            return False
+        return self._due_ms is None or self._due_ms > now_ms
 
     # --- loops ---
 
@@ -265,16 +271,10 @@ class Worker:
 
     # --- orders ---
 
-    def _may_begin(self) -> bool:
-        """Whether what is begun now would be under the name of a living worker."""
-        return self._registered and self.ready.is_set()
-
-    def _begin_lent(self, owner: str, claimed: Claimed, place: Place) -> None:
-        if owner == self.owner and self._may_begin():
-            self._start(claimed, place)
-        else:
-            # The name is gone, or about to be: what it owns is freed for others.
-            place.release()
+    def _leave(self, order_id: str) -> None:
+        task = self._driving.get(order_id)
+        if task is not None:
+            task.cancel()
 
     def _doubt(self, order_id: str) -> None:
         self._doubts.add(order_id, self.bench.now_ms())

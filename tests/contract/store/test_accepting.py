@@ -4,7 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fairlead.errors import IdempotencyConflict, InsufficientFunds
+from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
+from fairlead.orders.acceptance import begun
 from fairlead.orders.model import Claimed, EventType, OrderStatus, Reservation
 from fairlead.ports import Accepted, RateLimit
 from tests.contract.store import making
@@ -258,3 +259,40 @@ async def test_a_rate_limit_and_a_resting_order_leave_the_claim_to_claims(world:
     store = await world.open()
     assert Accepted(resting.order_id, False) == await store.accept(resting, "w")
     assert (await stored(store, resting.order_id)).owner is None
+
+
+async def test_an_accept_and_its_first_change_share_a_commit(world: World) -> None:
+    store = await world.open()
+    kept = new_order(key="k")
+    await store.accept(kept)
+    world.committed.clear()
+    one, replay, poor = (
+        new_order(reservations=reserve(10)),
+        new_order(key="k"),
+        new_order(reservations=reserve(10**9)),
+    )
+    before = [begun(order, "w").order for order in (one, replay, poor)]
+    writes = [
+        write
+        for order, row in zip((one, replay, poor), before, strict=True)
+        for write in (
+            store.accept(order, "w"),
+            store.apply(change(row, EventType.ROUTED, EventType.SUBMITTED)),
+        )
+    ]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert [Accepted(one.order_id, False, Claimed(before[0])), 4] == answers[:2]
+    assert Accepted(kept.order_id, True) == answers[2]
+    assert isinstance(answers[4], InsufficientFunds)
+    # What hangs on an order that was not stored is refused with it.
+    assert [True, True] == [isinstance(answers[n], Fenced) for n in (3, 5)]
+    (committed,) = world.committed
+    assert [one.order_id] * 4 == [event.order_id for event in committed.events]
+    assert [1, 2, 3, 4] == [event.sequence for event in committed.events]
+    assert await store.feed(1, 10) == committed.events
+    counts = await store.counts("local")
+    assert {OrderStatus.PENDING: 1, OrderStatus.SUBMITTED: 1} == {
+        status: count for status, count in counts.by_status.items() if count
+    }
+    assert {SOL: 10} == await store.reserved(WALLET)
+    assert OrderStatus.SUBMITTED is (await stored(store, one.order_id)).status
