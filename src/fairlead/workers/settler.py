@@ -2,7 +2,8 @@
 to landing."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -32,13 +33,22 @@ MISSING_BEFORE_DROPPED = 2
 """Times in a row that a confirmed transaction must be unknown before its bytes are sent again."""
 
 
-class Sighting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """An order that is confirmed in this slot."""
+
+    work: Work
+    slot: int
+
+
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """What one witness says of a confirmed transaction."""
 
     testimony: Testimony
     # Never heard of, or failed: not what was confirmed.
     is_gone: bool
 
+
+_NOT_YET = Sighting(Testimony((), None), is_gone=False)
 
 Seen = dict[str, Sighting]
 """By order id; orders that need not be looked at yet are left out."""
@@ -51,7 +61,7 @@ class Settler:
         self._bench = bench
         self._poll_s = poll_ms / 1000
         self._land_again = land_again
-        self._waiting: dict[str, Work] = {}
+        self._waiting: dict[str, Waiting] = {}
         self._missing: dict[str, int] = {}
         self._arrived = asyncio.Event()
 
@@ -60,7 +70,7 @@ class Settler:
 
     def add(self, work: Work) -> None:
         """Take over an order that is confirmed."""
-        self._waiting[work.order.order_id] = work
+        self._waiting[work.order.order_id] = Waiting(work, _attempt(work).slot or 0)
         self._arrived.set()
 
     def drop(self, order_id: str) -> None:
@@ -70,8 +80,12 @@ class Settler:
 
     def _forget(self, work: Work) -> None:
         """Forget this work; not what was added for the same order since."""
-        if self._waiting.get(work.order.order_id) is work:
+        if self._is_here(work):
             self.drop(work.order.order_id)
+
+    def _is_here(self, work: Work) -> bool:
+        waiting = self._waiting.get(work.order.order_id)
+        return waiting is not None and waiting.work is work
 
     def clear(self) -> None:
         """Forget everything: the worker was declared dead, or stops."""
@@ -96,53 +110,57 @@ class Settler:
                 log.exception("settler_error", waiting=len(self._waiting))
 
     async def _look(self, *, fork_check: bool) -> None:
-        """Ask each witness about all that waits, and settle what enough of them agree on."""
+        """Ask each witness about all that may be final by now, or gone, and settle what enough of
+        them agree on. What is not due costs a comparison: in a burst it is most of what waits."""
         witnesses = self._bench.parts.chain.witnesses
         needed = needed_of(len(witnesses))
-        waiting = [(work, _attempt(work)) for work in self._waiting.values()]
+        waiting = tuple(self._waiting.values())
 
         def is_enough(seen: Sequence[Seen]) -> bool:
-            ids = {order_id for each in seen for order_id in each}
-            return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in ids)
+            return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in _ids(seen))
 
         seen = await ask_each(
             witnesses, lambda witness: self._seen_by(witness, waiting, fork_check), is_enough
         )
-        settle = [
-            self._settle(work, attempt, _of(work.order.order_id, seen), needed)
-            for work, attempt in waiting
-        ]
+        works = {each.work.order.order_id: each.work for each in waiting}
+        told = {order_id: _of(order_id, seen) for order_id in _ids(seen)}
+        for order_id in [each for each, said in told.items() if all(s is _NOT_YET for s in said)]:
+            del told[order_id]
+            self._missing.pop(order_id, None)
+        settle = [self._settle(works[order_id], said, needed) for order_id, said in told.items()]
         results = await asyncio.gather(*settle, return_exceptions=True)
-        for (work, _), result in zip(waiting, results, strict=True):
+        for order_id, result in zip(told, results, strict=True):
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 # One order's trouble must not keep the others from their end.
-                self._trouble(work, result)
+                self._trouble(works[order_id], result)
 
-    async def _seen_by(
-        self, witness: Chain, waiting: Sequence[tuple[Work, Attempt]], fork_check: bool
-    ) -> Seen:
+    async def _seen_by(self, witness: Chain, waiting: Sequence[Waiting], fork_check: bool) -> Seen:
         """What one witness says of those that may be final, or gone."""
         finalized = await witness.epoch_info("finalized")
+        final_slot = finalized.slot
         due = [
-            (work, attempt)
-            for work, attempt in waiting
-            if fork_check or (attempt.slot or 0) <= finalized.slot
+            (each.work, _attempt(each.work))
+            for each in waiting
+            if fork_check or each.slot <= final_slot
         ]
         statuses = await _statuses(witness, [attempt.signature for _, attempt in due])
         old = [
             attempt.signature
             for _, attempt in due
-            if statuses[attempt.signature] is None and (attempt.slot or 0) <= finalized.slot
+            if statuses[attempt.signature] is None and (attempt.slot or 0) <= final_slot
         ]
         # A recent cache forgets; only the history can say that there is nothing.
         statuses |= await _statuses(witness, old, search_history=True)
-        found = [
-            self._sighting(witness, finalized, work, attempt, statuses[attempt.signature])
-            for work, attempt in due
-        ]
-        results = await asyncio.gather(*found, return_exceptions=True)
         seen: Seen = {}
-        for (work, _), result in zip(due, results, strict=True):
+        found: list[tuple[Work, Coroutine[Any, Any, Sighting]]] = []
+        for work, attempt in due:
+            status = statuses[attempt.signature]
+            if status is not None and status.error is None and status.commitment != "finalized":
+                seen[work.order.order_id] = _NOT_YET
+            else:
+                found.append((work, self._sighting(witness, finalized, work, attempt, status)))
+        results = await asyncio.gather(*[each for _, each in found], return_exceptions=True)
+        for (work, _), result in zip(found, results, strict=True):
             if isinstance(result, Sighting):
                 seen[work.order.order_id] = result
             elif not isinstance(result, Unavailable):
@@ -157,11 +175,9 @@ class Settler:
         attempt: Attempt,
         status: SignatureStatus | None,
     ) -> Sighting:
-        """At `finalized` with the fill, read again (rule 20)."""
+        """Gone, or at `finalized` with the fill, read again (rule 20)."""
         if status is None or status.error is not None:
             found = LandedEvidence(status)
-        elif status.commitment != "finalized":
-            return Sighting(Testimony((), None), is_gone=False)
         else:
             landed = await witness.transaction(attempt.signature, "finalized")
             fill = None
@@ -172,12 +188,10 @@ class Settler:
         is_gone = status is None or status.error is not None
         return Sighting(Testimony(said, judge_landed(found)), is_gone)
 
-    async def _settle(
-        self, work: Work, attempt: Attempt, seen: Sequence[Sighting], needed: int
-    ) -> None:
-        order_id = work.order.order_id
-        if not seen or self._waiting.get(order_id) is not work:
+    async def _settle(self, work: Work, seen: Sequence[Sighting], needed: int) -> None:
+        if not self._is_here(work):
             return
+        order_id, attempt = work.order.order_id, _attempt(work)
         settled = agreed([each.testimony.verdict for each in seen], needed)
         if settled is not None and settled.fill is not None:
             said = [each.testimony for each in seen]
@@ -241,6 +255,11 @@ def _attempt(work: Work) -> Attempt:
     attempt = execution.winner_of(work.order, work.attempts)
     assert attempt.state is AttemptState.LIVE
     return attempt
+
+
+def _ids(seen: Sequence[Seen]) -> dict[str, None]:
+    """The orders that any witness says something of, each once, in their order."""
+    return dict.fromkeys(order_id for each in seen for order_id in each)
 
 
 def _of(order_id: str, seen: Sequence[Seen]) -> list[Sighting]:
