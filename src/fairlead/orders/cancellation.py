@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fairlead.errors import CannotCancel
-from fairlead.orders import lifecycle
+from fairlead.orders import lifecycle, proofs
 from fairlead.orders.model import Attempt, AttemptState, Change, EventType, Order, OrderStatus
 
 _CANNOT_LAND = (AttemptState.DEAD, AttemptState.ERRORED)
@@ -24,7 +24,7 @@ def cancel(order: Order, attempts: Sequence[Attempt], now_ms: int) -> Change | N
     )
     type = EventType.CANCEL_REQUESTED if in_flight else EventType.CANCELLED
     event = lifecycle.event(order.status, type)
-    return Change(
+    change = Change(
         order_id=order.order_id,
         owner=None,
         sequence=order.sequence,
@@ -36,3 +36,5 @@ def cancel(order: Order, attempts: Sequence[Attempt], now_ms: int) -> Change | N
         release=not in_flight,
         end=not in_flight,
     )
+    # Attempts of earlier rounds may be what its end is proven by.
+    return proofs.marked(change, tuple(attempts))

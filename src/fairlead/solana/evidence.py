@@ -8,7 +8,7 @@ import msgspec
 from fairlead.orders.model import Attempt, AttemptState
 from fairlead.orders.proofs import AGREED, SINGLE_SOURCE
 from fairlead.ports import EpochInfo, SignatureStatus
-from fairlead.solana.proof import DeathEvidence, LandedEvidence, Settled
+from fairlead.solana.proof import DeathEvidence, LandedEvidence, Settled, compact
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -73,7 +73,9 @@ def of_death(provider: str, attempt: Attempt, found: DeathEvidence) -> tuple[Evi
     """The answers of rules 14 and 15, those that were asked for."""
     told = [_epoch(provider, found.before)]
     if found.latch_present is not None:
-        question = f"getMultipleAccounts {attempt.latch_address} finalized"
+        # Rule 14: of a bank at least as new as the one that told the height.
+        since = f"minContextSlot {found.before.slot}"
+        question = f"getMultipleAccounts {attempt.latch_address} finalized {since}"
         answer = "present" if found.latch_present else "absent"
         told.append(Evidence(provider, question, answer, found.latch_slot))
     if found.latch_present:
@@ -97,8 +99,8 @@ def of_landing(
     told.append(_status(provider, attempt, found.status))
     landed = found.transaction
     if landed is not None:
-        answer = landed.error or "success"
-        if found.fill is not None:
+        answer = "success" if landed.error is None else compact(landed.error)
+        if landed.error is None and found.fill is not None:
             answer = f"success in {found.fill.in_atoms} out {found.fill.out_atoms} atoms"
         question = f"getTransaction {attempt.signature} finalized"
         told.append(Evidence(provider, question, answer, landed.slot))
@@ -115,9 +117,8 @@ def _status(provider: str, attempt: Attempt, status: SignatureStatus | None) -> 
     question = f"getSignatureStatuses {attempt.signature} searchTransactionHistory"
     if status is None:
         return Evidence(provider, question, "null")
-    return Evidence(
-        provider, question, f"{status.commitment} {status.error or 'success'}", status.slot
-    )
+    outcome = "success" if status.error is None else compact(status.error)
+    return Evidence(provider, question, f"{status.commitment} {outcome}", status.slot)
 
 
 def verdicts(heard: Sequence[Testimony]) -> list[Settled | None]:
