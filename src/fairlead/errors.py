@@ -6,7 +6,8 @@ FairleadError
 │   ├── IdempotencyConflict the key was used with other terms
 │   ├── OrderNotFound
 │   ├── InsufficientFunds   the wallet cannot pay for it (carries the numbers)
-│   └── CannotCancel        the order is past the point of cancelling
+│   ├── CannotCancel        the order is past the point of cancelling
+│   └── NotEnded            there is no end yet to be proven
 ├── Transient         try again by policy: nothing happened, or asking again is free of risk
 │   ├── Overloaded          too much is waiting (carries retry_after_s)
 │   ├── Unavailable         a store, bus or chain does not answer
@@ -91,6 +92,17 @@ class CannotCancel(Rejected):
         self.order_id = order_id
         self.status = status
         self.code = f"already_{status}"
+
+
+class NotEnded(Rejected):
+    """The order goes on: its end cannot be proven before there is one."""
+
+    code = "not_ended"
+
+    def __init__(self, order_id: str, status: str) -> None:
+        super().__init__(f"order {order_id} is {status}: its end is yet to come")
+        self.order_id = order_id
+        self.status = status
 
 
 class Transient(FairleadError):

@@ -23,7 +23,7 @@ PAGES = sorted(
 )
 # What a person has on any machine, and the shell's own words.
 ORDINARY = {
-    *("curl", "git", "grep", "cut", "openssl", "sed"),
+    *("cp", "curl", "cut", "git", "grep", "openssl", "python", "sed"),
     *("cd", "do", "done", "export", "for", "kill", "read", "sleep", "true", "until", "wait"),
     *("while", "{", "}"),
 }

@@ -16,6 +16,7 @@ BESIDE_A_SERVER = (
     "docs/first-order.md",
     "docs/how-an-order-lives.md",
     "docs/api.md",
+    "docs/proof.md",
 )
 PORT_OF_THE_PAGES = "3000"
 DATABASE_OF_THE_PAGES = "postgresql://fairlead:secret@localhost:5432/fairlead"

@@ -18,6 +18,7 @@ PURE = {
     "errors",
     "tokens",
     "ports",
+    "proofcheck",
     "routing",
     "orders",
     "triggers",

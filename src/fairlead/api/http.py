@@ -132,6 +132,7 @@ def _rest(orders: OrdersHttp, market: MarketHttp, pages: Pages) -> Starlette:
             Route(order, orders.one, methods=["GET", "DELETE"]),
             Route(f"{order}/cancel", orders.cancel, methods=["POST"]),
             Route(f"{order}/events", _EventsRoute(orders)),
+            Route(f"{order}/proof", orders.proof),
             Route("/api/quotes", market.quotes),
             Route("/api/tokens", market.tokens),
             Route("/api/wallets", market.wallets),

@@ -7,6 +7,7 @@ import msgspec
 from fairlead import __version__
 from fairlead.api import schemas
 from fairlead.api.problems import CONTENT_TYPE, PROBLEMS, Problem
+from fairlead.orders.bundle import ProofBundle
 from fairlead.orders.events import DECIMAL_FIELDS
 from fairlead.orders.model import NumberForm, OrderStatus, OrderType
 
@@ -16,6 +17,7 @@ _ANSWERS = (
     schemas.OrderView,
     schemas.OrderList,
     schemas.EventList,
+    ProofBundle,
     schemas.QuotesAnswer,
     schemas.TokenListAnswer,
     schemas.WalletList,
@@ -91,6 +93,14 @@ def _paths() -> Json:
         },
         "/api/orders/{orderId}/cancel": {"post": _cancel(order_id)},
         "/api/orders/{orderId}/events": {"get": _events(order_id)},
+        "/api/orders/{orderId}/proof": {
+            "get": _operation(
+                "All that proves how an order that has ended came to its end",
+                {200: _json("ProofBundle")},
+                (*_ORDER, "not_ended"),
+                [order_id],
+            )
+        },
         "/api/quotes": {"get": _quotes()},
         "/api/tokens": _get("The token list", "TokenListAnswer"),
         "/api/wallets": _get("Addresses and balances", "WalletList", [_numbers()]),

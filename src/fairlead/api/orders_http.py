@@ -13,8 +13,9 @@ from fairlead.api.queries import Query, choice, integer, number_form, order_id_o
 from fairlead.api.schemas import CancelAnswer
 from fairlead.api.stream import MAX_SEQUENCE, LiveStreams
 from fairlead.api.subscriptions import Streams, resumed_at
-from fairlead.errors import Fenced, Rejected
+from fairlead.errors import Fenced, NotEnded, Rejected
 from fairlead.orders import lifecycle
+from fairlead.orders.bundle import bundle, has_ended
 from fairlead.orders.cancellation import cancel
 from fairlead.orders.model import Counts, NumberForm, OrderFilter, OrderStatus, OrderType
 from fairlead.orders.view import order_view
@@ -71,6 +72,19 @@ class OrdersHttp:
         attempts = await self._store.attempts(order_id)
         events = (await self._store.events_of([order_id])).get(order_id, ())
         return json_answer(order_view(order, events, attempts, form))
+
+    async def proof(self, request: Request) -> Response:
+        """GET /api/orders/{orderId}/proof."""
+        order_id = order_id_of(request.path_params["order_id"])
+        query_of(request.scope, _NONE)
+        principal = self._access.principal(headers_of(request.scope))
+        order = await self._streams.owned_order(order_id, principal)
+        if not has_ended(order):
+            raise NotEnded(order_id, order.status.value)
+        # Nothing is written to them any more: the reads fit together.
+        attempts = await self._store.attempts(order_id)
+        events = (await self._store.events_of([order_id])).get(order_id, ())
+        return json_answer(bundle(order, attempts, events))
 
     async def cancel(self, request: Request) -> Response:
         """DELETE /api/orders/{orderId}, POST /api/orders/{orderId}/cancel."""

@@ -34,6 +34,7 @@ PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
     "already_failed": (409, "Already failed", "The order has ended."),
     "already_cancelled": (409, "Already cancelled", "The order has ended."),
     "already_expired": (409, "Already expired", "The order has ended."),
+    "not_ended": (409, "Not ended", "There is no proof of an end before the end: ask again later."),
     "body_too_large": (413, "Body too large", "The body is larger than 64 KiB."),
     "unsupported_media_type": (415, "Unsupported media type", "Bodies are application/json."),
     "invalid_request": (422, "Invalid request", "`errors` names each field that is wrong."),
@@ -162,7 +163,7 @@ def problem_of(error: BaseException) -> tuple[Problem, dict[str, str]]:
             return _invalid(error), {}
         case errors.InsufficientFunds():
             return _insufficient(error), {}
-        case errors.CannotCancel():
+        case errors.CannotCancel() | errors.NotEnded():
             status = error.status
             return _problem(code, detail, order_id=error.order_id, order_status=status), {}
         case errors.IdempotencyConflict() | errors.OrderNotFound():

@@ -225,6 +225,21 @@ def quote(
 
 
 @app.command()
+def proof(
+    order_id: OrderId,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: proof-ORDER.json, here.")
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Write down what proves an order's end, and check it: `fairlead proof ORDER --out FILE`."""
+    from fairlead.cli.proof import prove
+
+    outcomes.perform_async(lambda: prove(order_id, out, url, as_json), as_json)
+
+
+@app.command()
 def demo(
     url: Annotated[
         str | None,

@@ -169,6 +169,11 @@ class Client:
         response = await self._request("DELETE", _path(order_id), order_id=order_id)
         return _answer(response, Cancellation)
 
+    async def proof(self, order_id: str) -> bytes:
+        """What proves the order's end, as sent (docs/proof.md); `NotEnded` before the end."""
+        response = await self._request("GET", f"{_path(order_id)}/proof", order_id=order_id)
+        return response.content
+
     def watch(self, order_id: str, after: int = 0) -> AsyncGenerator[Update, None]:
         """Every event of an order once and in order, those of the past first, until its last.
 

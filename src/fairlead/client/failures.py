@@ -10,6 +10,7 @@ from fairlead.errors import (
     IdempotencyConflict,
     InsufficientFunds,
     InvalidOrder,
+    NotEnded,
     OrderNotFound,
     Overloaded,
     Rejected,
@@ -63,6 +64,7 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
     code: str = ""
     errors: tuple[FieldError, ...] = ()
     order_id: str = ""
+    order_status: str = ""
     asset: str | None = None
     needed_atoms: int | str | None = None
     balance_atoms: int | str | None = None
@@ -97,6 +99,8 @@ def error_from(status: int, body: bytes, retry_after: str | None, order_id: str)
         return IdempotencyConflict(order_id)
     if code == OrderNotFound.code:
         return OrderNotFound(order_id)
+    if code == NotEnded.code:
+        return NotEnded(order_id, problem.order_status)
     if code.startswith("already_"):
         return CannotCancel(order_id, code.removeprefix("already_"))
     if code == InsufficientFunds.code and problem.asset is not None:
