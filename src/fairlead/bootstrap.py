@@ -24,6 +24,7 @@ from fairlead.api.http import create_app
 from fairlead.api.server import serve_http
 from fairlead.bus.local import LocalBus
 from fairlead.chain.balances import ChainBalances
+from fairlead.chain.mints import ChainMints
 from fairlead.chain.paper import open_paper_chain
 from fairlead.chain.pool_finder import PoolFinder
 from fairlead.chain.pools import ChainPools
@@ -203,6 +204,7 @@ async def _serve(engine: Engine, worker: Worker | None, stopping: asyncio.Event)
         wallet=engine.wallet,
         balances=engine.balances,
         pools=engine.pools,
+        mints=ChainMints(engine.chain, engine.clock),
         chain=engine.chain,
         settings=api_settings(engine.settings),
         metrics=engine.metrics,

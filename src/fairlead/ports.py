@@ -536,8 +536,8 @@ class Pools(Protocol):
         """The pool at this address, read now, whether it is listed or not."""
         ...
 
-    def known(self) -> PoolListing:
-        """Every pool that was read so far, without a new read."""
+    async def known(self) -> PoolListing:
+        """Every pool that was read so far, as it was then; only the slot is of now."""
         ...
 
 

@@ -9,13 +9,18 @@ import msgspec
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
-    """A token that may be named by its symbol."""
+    """A token that may be named by its symbol, or by its mint alone."""
 
+    # Empty for one that is not listed.
     symbol: str
     # Base58; native SOL goes by the mint of wrapped SOL.
     mint: str
     decimals: int
     name: str
+    # What people should know of it; None where nobody looked, as for those listed here.
+    warnings: tuple[str, ...] | None = None
+    # Why no order for it can work.
+    refusal: str = ""
 
 
 SOL = Token("SOL", "So11111111111111111111111111111111111111112", 9, "Solana")
@@ -40,6 +45,13 @@ class TokenList:
             # Both spellings that clients send are found without folding first.
             self._by_name[token.symbol] = token
             self._by_name[token.symbol.casefold()] = token
+
+    def with_more(self, tokens: Iterable[Token]) -> "TokenList":
+        """This list, in which these are found too, by mint alone."""
+        more = TokenList(self.tokens)
+        for token in tokens:
+            more._by_name.setdefault(token.mint, token)
+        return more
 
     def find(self, name: str) -> Token | None:
         """The token of this mint (exact) or symbol (any case), None when it is not listed."""

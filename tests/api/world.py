@@ -10,12 +10,15 @@ import httpx
 from fairlead.api.dependencies import ApiDependencies, ApiSettings
 from fairlead.api.http import Api, create_app
 from fairlead.bus.local import LocalBus
+from fairlead.chain.mints import ChainMints
 from fairlead.chain.paper import open_paper_chain
-from fairlead.chain.pools import ChainPools, paper_pool_list
+from fairlead.chain.pool_finder import PoolFinder
+from fairlead.chain.pools import ChainPools
 from fairlead.chain.wallet import PaperWallet
 from fairlead.clock import SystemClock
 from fairlead.orders.model import Order
 from fairlead.store.sqlite import SqliteStore
+from fairlead.venues.pools import LAYOUTS
 
 RICH = 10**18
 
@@ -89,7 +92,8 @@ async def world(
         clock=clock,
         wallet=PaperWallet(b"api tests"),
         balances=balances,
-        pools=ChainPools(chain, paper_pool_list(), clock),
+        pools=ChainPools(chain, PoolFinder(chain, clock, layouts=LAYOUTS, refresh_s=60), clock),
+        mints=ChainMints(chain, clock),
         chain=chain,
         settings=settings or ApiSettings(),
     )

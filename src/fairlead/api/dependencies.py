@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.orders.intake import IntakeRules
-from fairlead.ports import Balances, Bus, Chain, Clock, Hands, Pools, Store, Wallet
+from fairlead.ports import Balances, Bus, Chain, Clock, Hands, Mints, Pools, Store, Wallet
 from fairlead.telemetry import Check, Metrics
 
 
@@ -51,6 +51,7 @@ class ApiDependencies:
     wallet: Wallet
     balances: Balances
     pools: Pools
+    mints: Mints
     chain: Chain
     settings: ApiSettings = field(default_factory=ApiSettings)
     metrics: Metrics = field(default_factory=Metrics)

@@ -18,6 +18,7 @@ from fairlead.api.gate import Gate
 from fairlead.api.problems import invalid, problem_answer
 from fairlead.api.queries import number_form, query_of
 from fairlead.api.schemas import AcceptedAnswer, Links
+from fairlead.api.unlisted import tokens_with
 from fairlead.errors import FairleadError, InvalidOrder, Overloaded, Rejected, WriteOutcomeUnknown
 from fairlead.orders import intake, risk
 from fairlead.orders.acceptance import new_order
@@ -51,6 +52,8 @@ class Execute:
         self._news = self._accepts.child("accepted")
         self._replays = self._accepts.child("replayed")
         self._rules = deps.settings.rules
+        self._find = self._rules.tokens.find
+        self._mints = deps.mints
         self._max_body = deps.settings.max_body_bytes
         self._access = access
         self._gate = gate
@@ -133,10 +136,13 @@ class Execute:
         if not self._gate.is_open:
             await self._gate.check()
         now_ms = self._clock.now_ms()
+        rules, find = self._rules, self._find
+        if find(request.token_in) is None or find(request.token_out) is None:
+            rules = await self._with_unlisted(request, rules)
         try:
             wallet = self._wallet
             terms = intake.agree(
-                request, self._rules, wallet.default_address, wallet.held_address, now_ms
+                request, rules, wallet.default_address, wallet.held_address, now_ms
             )
         except InvalidOrder as error:
             raise dialects.as_sent(error, sent) from None
@@ -162,6 +168,14 @@ class Execute:
         elif accepted.claimed is None:
             self._gate.waiting += 1
         return accepted, terms
+
+    async def _with_unlisted(
+        self, request: intake.OrderRequest, rules: intake.IntakeRules
+    ) -> intake.IntakeRules:
+        """The rules with the tokens that are named by their mints."""
+        names = (request.token_in, request.token_out)
+        tokens = await tokens_with(names, rules.tokens, self._mints)
+        return msgspec.structs.replace(rules, tokens=tokens)
 
     async def _stored(self, order: NewOrder) -> Accepted:
         # Nobody begins an order that rests: only its trigger sets it going.

@@ -135,6 +135,7 @@ def _rest(orders: OrdersHttp, market: MarketHttp, pages: Pages) -> Starlette:
             Route(f"{order}/proof", orders.proof),
             Route("/api/quotes", market.quotes),
             Route("/api/tokens", market.tokens),
+            Route("/api/pools", market.pools),
             Route("/api/wallets", market.wallets),
             Route("/ws", _speaks_websocket),
             Route("/ws/orders/{order_id}", _speaks_websocket),

@@ -20,6 +20,7 @@ _ANSWERS = (
     ProofBundle,
     schemas.QuotesAnswer,
     schemas.TokenListAnswer,
+    schemas.PoolListAnswer,
     schemas.WalletList,
     schemas.Alive,
     schemas.Ready,
@@ -32,6 +33,8 @@ _CALL = (*_ANY, "unauthorized", "invalid_request", "internal", "unavailable")
 _ORDER = (*_CALL, "order_not_found")
 
 Json = dict[str, Any]
+
+_TOKEN: Json = {"type": "string", "minLength": 1, "maxLength": 64}
 
 
 def document() -> bytes:
@@ -102,7 +105,20 @@ def _paths() -> Json:
             )
         },
         "/api/quotes": {"get": _quotes()},
-        "/api/tokens": _get("The token list", "TokenListAnswer"),
+        "/api/tokens": _get(
+            "The token list, or what the chain says of one token",
+            "TokenListAnswer",
+            [_parameter("mint", _TOKEN)],
+        ),
+        "/api/pools": _get(
+            "The pools of a pair, the pool at an address, or all that were read so far",
+            "PoolListAnswer",
+            [
+                _parameter("tokenIn", _TOKEN),
+                _parameter("tokenOut", _TOKEN),
+                _parameter("address", {"type": "string", "minLength": 32, "maxLength": 44}),
+            ],
+        ),
         "/api/wallets": _get("Addresses and balances", "WalletList", [_numbers()]),
         "/health": {"get": _operation("The process is alive", {200: _json("Alive")}, _ANY, [])},
         "/ready": {
@@ -238,10 +254,9 @@ def _events(order_id: Json) -> Json:
 
 
 def _quotes() -> Json:
-    token: Json = {"type": "string", "minLength": 1, "maxLength": 64}
     parameters = [
-        _parameter("tokenIn", token, required=True),
-        _parameter("tokenOut", token, required=True),
+        _parameter("tokenIn", _TOKEN, required=True),
+        _parameter("tokenOut", _TOKEN, required=True),
         _parameter("amountIn", {"type": "string", "pattern": "^[0-9.]+$"}, required=True),
         _parameter("slippageBps", {"type": "integer", "minimum": 0, "maximum": 5_000}),
         _numbers(),

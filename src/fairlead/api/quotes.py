@@ -11,9 +11,10 @@ from fairlead.orders import intake
 from fairlead.orders.events import QuoteData, number_from_atoms
 from fairlead.orders.model import NumberForm, OrderTerms, OrderType
 from fairlead.orders.narration import quotes_data
-from fairlead.ports import Pools
+from fairlead.ports import Mints, Pools
 from fairlead.routing import NetworkCosts, NoRoute, RouteRequest, best_route
 from fairlead.tokens import TokenList
+from fairlead.venues.token_facts import TokenFacts
 
 COSTS = NetworkCosts()
 """Quotes without an order know no priority fee: base fees only."""
@@ -52,10 +53,11 @@ def quote_terms(query: dict[str, str], slippage_bps: int, tokens: TokenList) -> 
     )
 
 
-async def quote(pools: Pools, terms: OrderTerms, form: NumberForm) -> dict[str, Any]:
+async def quote(pools: Pools, mints: Mints, terms: OrderTerms, form: NumberForm) -> dict[str, Any]:
     """Every pool's quote, best first, and the best one; null with the reason when there is none."""
     token_in, token_out = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
     snapshot = await pools.snapshot(token_in, token_out)
+    facts = await mints.facts([terms.token_in, terms.token_out])
     request = RouteRequest(token_in, token_out, terms.amount_in_atoms)
     route = best_route(request, snapshot, COSTS)
     quotes = quotes_data(route.candidates, terms, form)
@@ -72,4 +74,11 @@ async def quote(pools: Pools, terms: OrderTerms, form: NumberForm) -> dict[str, 
         "quotes": quotes,
         "best": best,
         "reason": route.reason,
+        "leftOut": [{"pool": str(pool), "reason": reason} for pool, reason in snapshot.left_out],
+        "tokenInWarnings": _warnings(facts.get(terms.token_in)),
+        "tokenOutWarnings": _warnings(facts.get(terms.token_out)),
     }
+
+
+def _warnings(facts: TokenFacts | None) -> list[str]:
+    return [] if facts is None else list(facts.warnings)

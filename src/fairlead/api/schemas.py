@@ -164,6 +164,9 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     token_out: str
     token_in_mint: Address
     token_out_mint: Address
+    # As of the accept; null for a listed token, of which nobody asked the chain.
+    token_in_warnings: list[str] | None
+    token_out_warnings: list[str] | None
     amount_in: Amount
     amount_in_atoms: str
     slippage_bps: int
@@ -254,6 +257,13 @@ class EventList(msgspec.Struct, frozen=True):
     next: int
 
 
+class LeftOutView(msgspec.Struct, frozen=True):
+    """A pool that was not quoted."""
+
+    pool: Address
+    reason: str
+
+
 class QuotesAnswer(msgspec.Struct, frozen=True, rename="camel"):
     """Every pool's quote, best first, and the best; no order is made."""
 
@@ -268,19 +278,65 @@ class QuotesAnswer(msgspec.Struct, frozen=True, rename="camel"):
     quotes: list[QuoteView]
     best: QuoteView | None
     reason: str
+    # Pools of the pair that were not quoted.
+    left_out: list[LeftOutView]
+    # Codes: docs/pools-and-tokens.md.
+    token_in_warnings: list[str]
+    token_out_warnings: list[str]
 
 
-class TokenView(msgspec.Struct, frozen=True):
-    """A token that may be named by its symbol."""
+class TokenView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A token that may be named by its symbol, or one that was asked for by its mint."""
 
+    # Empty, as the name, for a token that is not listed.
     symbol: str
     name: str
     mint: Address
     decimals: int
+    # Of a token that was asked for by its mint: what the chain says.
+    token_program: Address | None = None
+    supply_atoms: str | None = None
+    # Codes: docs/pools-and-tokens.md.
+    warnings: list[str] | None = None
+    # Whether orders for it are taken, and why not.
+    tradable: bool | None = None
+    refusal: str | None = None
 
 
 class TokenListAnswer(msgspec.Struct, frozen=True):
     tokens: list[TokenView]
+
+
+class PoolReserve(msgspec.Struct, frozen=True):
+    """What a pool had of one of its tokens when it was last weighed."""
+
+    mint: Address
+    symbol: str | None
+    amount: str | None
+    atoms: str | None
+
+
+class PoolView(msgspec.Struct, frozen=True, rename="camel"):
+    """A pool, how old what is known of its accounts is, and why it is left out if it is."""
+
+    address: Address
+    venue: str | None
+    dex: str | None
+    reserves: list[PoolReserve]
+    slot: int | None
+    age_slots: int | None
+    age_ms: int | None
+    usable: bool
+    reason: str | None
+
+
+class PoolListAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The deepest pools first; those left out come last."""
+
+    slot: int
+    pools: list[PoolView]
+    # How many more are left out than are shown.
+    not_shown: int
 
 
 class BalanceView(msgspec.Struct, frozen=True):

@@ -113,13 +113,13 @@ class ChainPools:
         newest = await self._chain.time()
         return PoolListing(newest.slot, self._clock.now_ms(), (listed,))
 
-    def known(self) -> PoolListing:
+    async def known(self) -> PoolListing:
         """All pools of the pairs that were asked for, as they were last read."""
         read: dict[Pubkey, tuple[int, float]] = {}
         for group in (*self._direct.values(), *self._around.values()):
             for address in group.pools.addresses:
                 read[address] = max(read.get(address, (0, 0.0)), (group.slot, group.read_at))
-        newest = max((slot for slot, _ in read.values()), default=0)
+        newest = await self._chain.time()
         now, now_ms = self._monotonic(), self._clock.now_ms()
         shown = []
         for found in self._pairs.known().values():
@@ -131,7 +131,7 @@ class ChainPools:
                     seen = msgspec.structs.replace(seen, slot=slot, read_at_ms=read_at_ms)
                 shown.append(seen)
             shown += found.left_out
-        return PoolListing(newest, now_ms, tuple(shown))
+        return PoolListing(newest.slot, now_ms, tuple(shown))
 
     def _seen(self, listed: ListedPool, reason: str, time: ChainTime | None) -> ListedPool:
         """The pool with what its last read says of it."""

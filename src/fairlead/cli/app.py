@@ -240,6 +240,34 @@ def proof(
 
 
 @app.command()
+def pools(
+    first: Annotated[
+        str | None, typer.Argument(help="A token of the pair; or, alone, the address of a pool.")
+    ] = None,
+    second: Annotated[str | None, typer.Argument(help="The other token.")] = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """The pools of a pair, the pool at an address, or all that were read so far: what they hold,
+    how old that is, and why one is left out."""
+    from fairlead.cli.pools import show_pools
+
+    outcomes.perform_async(lambda: show_pools(first, second, url, as_json), as_json)
+
+
+@app.command()
+def token(
+    mint: Annotated[str, typer.Argument(help="A mint or a symbol.")],
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """What the chain says of a token, and what to beware of."""
+    from fairlead.cli.pools import show_token
+
+    outcomes.perform_async(lambda: show_token(mint, url, as_json), as_json)
+
+
+@app.command()
 def demo(
     url: Annotated[
         str | None,

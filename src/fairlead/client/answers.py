@@ -147,13 +147,62 @@ class Quotes(Answer, frozen=True):
     slot: int | None = None
     # Why the best is the best.
     reason: str = ""
+    # Pools of the pair that were not quoted.
+    left_out: tuple["LeftOut", ...] = ()
+    token_in_warnings: tuple[str, ...] = ()
+    token_out_warnings: tuple[str, ...] = ()
+
+
+class LeftOut(Answer, frozen=True):
+    pool: str
+    reason: str
 
 
 class Token(Answer, frozen=True):
+    # Empty for a token that is not listed.
     symbol: str
     mint: str
     decimals: int
     name: str = ""
+    # What the chain says, of a token that was asked for by itself.
+    token_program: str | None = None
+    supply_atoms: str | None = None
+    warnings: tuple[str, ...] | None = None
+    # Whether orders for it are taken, and why not.
+    tradable: bool | None = None
+    refusal: str | None = None
+
+
+class Reserve(Answer, frozen=True):
+    """What a pool had of one of its tokens when it was last weighed."""
+
+    mint: str
+    symbol: str | None = None
+    amount: str | None = None
+    atoms: str | None = None
+
+
+class Pool(Answer, frozen=True):
+    """A pool, and why it is left out if it is."""
+
+    address: str
+    usable: bool
+    venue: str | None = None
+    dex: str | None = None
+    reserves: tuple[Reserve, ...] = ()
+    # How old what is known of its accounts is.
+    slot: int | None = None
+    age_slots: int | None = None
+    age_ms: int | None = None
+    reason: str | None = None
+
+
+class Pools(Answer, frozen=True):
+    """The deepest first; those left out come last."""
+
+    slot: int
+    pools: tuple[Pool, ...] = ()
+    not_shown: int = 0
 
 
 class Update(Answer, frozen=True):

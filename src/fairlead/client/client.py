@@ -15,6 +15,8 @@ from fairlead.client.answers import (
     Cancellation,
     Order,
     OrderList,
+    Pool,
+    Pools,
     Quotes,
     Submitted,
     Token,
@@ -201,6 +203,21 @@ class Client:
     async def tokens(self) -> tuple[Token, ...]:
         response = await self._request("GET", "/api/tokens")
         return _answer(response, _TokenList).tokens
+
+    async def token(self, mint: str) -> Token:
+        """What the chain says of a token, by its mint or symbol."""
+        response = await self._request("GET", "/api/tokens", query={"mint": mint})
+        return _answer(response, _TokenList).tokens[0]
+
+    async def pools(self, token_in: str | None = None, token_out: str | None = None) -> Pools:
+        """The pools of a pair, read now; without one all that the engine has read so far."""
+        query = {"tokenIn": token_in, "tokenOut": token_out}
+        return _answer(await self._request("GET", "/api/pools", query=query), Pools)
+
+    async def pool(self, address: str) -> Pool:
+        """The pool at an address, whether the engine uses it or not."""
+        response = await self._request("GET", "/api/pools", query={"address": address})
+        return _answer(response, Pools).pools[0]
 
     async def ready(self) -> bool:
         """Whether store, chain and workers answer. Not repeated: the caller asks again."""

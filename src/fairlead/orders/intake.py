@@ -108,6 +108,8 @@ def agree(
         token_out_name=request.token_out,
         token_in_decimals=token_in.decimals,
         token_out_decimals=token_out.decimals,
+        token_in_warnings=token_in.warnings,
+        token_out_warnings=token_out.warnings,
         amount_in_atoms=atoms,
         slippage_bps=rules.default_slippage_bps if slippage is None else slippage,
         fee_cap_lamports=fee_cap,
@@ -127,12 +129,15 @@ def agree(
 def pair(
     token_in: str, token_out: str, tokens: TokenList, errors: list[FieldError]
 ) -> tuple[Token | None, Token | None]:
-    """Both tokens, None for one that is not listed; they must differ."""
+    """Both tokens, None for one that is not known; they must differ, and be such as can be
+    traded."""
     found_in, found_out = tokens.find(token_in), tokens.find(token_out)
-    if found_in is None:
-        errors.append(_unknown_token("tokenIn", token_in))
-    if found_out is None:
-        errors.append(_unknown_token("tokenOut", token_out))
+    for field, name, found in (("tokenIn", token_in, found_in), ("tokenOut", token_out, found_out)):
+        if found is None:
+            errors.append(_unknown_token(field, name))
+        elif found.refusal:
+            message = f"cannot be traded: {found.refusal}"
+            errors.append(FieldError(field, "unsupported_token", message))
     if found_in is not None and found_in is found_out:
         errors.append(FieldError("tokenOut", "same_token", "must differ from tokenIn"))
     return found_in, found_out
@@ -218,7 +223,8 @@ def _swap(
 
 def _unknown_token(field: str, name: str) -> FieldError:
     if len(name) < 32 or is_address(name):
-        return FieldError(field, "unknown_token", "is not in the token list (GET /api/tokens)")
+        message = "is neither in the token list (GET /api/tokens) nor a mint on the chain"
+        return FieldError(field, "unknown_token", message)
     return FieldError(field, "malformed_address", "is no mint address and no known symbol")
 
 

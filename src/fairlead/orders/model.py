@@ -98,6 +98,9 @@ class OrderTerms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     # Allow-list of venue names; None allows all.
     venues: tuple[str, ...] | None = None
     max_price_impact_bps: int | None = None
+    # Codes of `venues.token_facts`, as of the accept; None where nobody looked: a listed token.
+    token_in_warnings: tuple[str, ...] | None = None
+    token_out_warnings: tuple[str, ...] | None = None
 
 
 class TriggerSide(StrEnum):

@@ -81,6 +81,8 @@ def _of_terms(order: Order) -> dict[str, Any]:
         "tokenOut": terms.token_out_name,
         "tokenInMint": terms.token_in,
         "tokenOutMint": terms.token_out,
+        "tokenInWarnings": terms.token_in_warnings,
+        "tokenOutWarnings": terms.token_out_warnings,
         "amountIn": decimal_from_atoms(terms.amount_in_atoms, terms.token_in_decimals),
         "amountInAtoms": str(terms.amount_in_atoms),
         "slippageBps": terms.slippage_bps,

@@ -273,13 +273,14 @@ async def test_around_a_pair_are_the_pools_with_sol_usdc_and_usdt_of_the_same_sl
 
 async def test_known_pools_say_how_old_they_are(paper):
     pools = finding(paper)
-    assert () == pools.known().pools
+    assert () == (await pools.known()).pools
     snapshot = await pools.snapshot(SOL_MINT, USDC_MINT)
     asked_ms = paper.clock.now_ms()
     paper.tick(3)
-    known = pools.known()
+    known = await pools.known()
     assert {pool.address for pool in snapshot.pools} == {one.address for one in known.pools}
     assert {(snapshot.slot, asked_ms)} == {(one.slot, one.read_at_ms) for one in known.pools}
+    assert (await paper.chain.time()).slot == known.slot == snapshot.time.slot + 3
     assert paper.clock.now_ms() == known.now_ms
 
 
