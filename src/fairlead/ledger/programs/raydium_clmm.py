@@ -14,8 +14,8 @@ import msgspec
 from fairlead.amounts import U64_MAX
 from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
 from fairlead.ledger.programs import token_calls
+from fairlead.ledger.programs.raydium_clmm_accounts import PROGRAM_ID as PROGRAM_ID
 from fairlead.ledger.programs.raydium_clmm_accounts import (
-    PROGRAM_ID,
     SwapAccounts,
     found_arrays,
     given,

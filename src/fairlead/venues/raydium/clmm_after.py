@@ -22,7 +22,7 @@ from fairlead.venues.raydium.clmm_accounts import (
 from fairlead.venues.raydium.clmm_bitmap import array_start
 from fairlead.venues.raydium.clmm_errors import panic
 from fairlead.venues.raydium.clmm_path import Path, Walk
-from fairlead.venues.raydium.clmm_rewards import Rewards
+from fairlead.venues.raydium.clmm_rewards import REWARDS_OFFSET, Rewards
 from fairlead.venues.raydium.ticks import Q64
 
 STATUS_ALL_OFF = 255
@@ -38,7 +38,6 @@ _GROWTH_OFFSETS = (277, 293)
 _PROTOCOL_FEES_OFFSETS = (309, 317)
 # By the input's side: what went in, what came out. All u128.
 _SWAPPED_OFFSETS = ((325, 341), (357, 373))
-_REWARDS_OFFSET, _REWARDS_END = 397, 904
 _TOTAL_FEES_OFFSETS = (1032, 1048)
 _FUND_FEES_OFFSETS = (1064, 1072)
 _RECENT_EPOCH_OFFSET = 1088
@@ -124,29 +123,32 @@ def after_swap(
                 raise panic("the fee growth leaves u128")
         if step.crossed is not None:
             start = array_start(step.crossed, spacing)
-            array = arrays.get(start)
-            if array is None:
-                array = arrays[start] = bytearray(tick_arrays[start])
-                array[_ARRAY_RECENT_EPOCH_OFFSET : _ARRAY_RECENT_EPOCH_OFFSET + 8] = _u64(epoch)
+            if start not in arrays:
+                arrays[start] = bytearray(tick_arrays[start])
+                _put(arrays[start], _ARRAY_RECENT_EPOCH_OFFSET, 8, epoch)
             at = TICK_OFFSET + TICK_SIZE * ((step.crossed - start) // spacing)
-            _cross(array, at, (growths[0], growths[1]), rewards)
+            _cross(arrays[start], at, (growths[0], growths[1]), rewards)
     pool = bytearray(pool_data)
+    _put(pool, _GROWTH_OFFSETS[side], 16, growths[side])
+    _book(pool, walk, side, liquidity_fees)
+    pool[REWARDS_OFFSET : REWARDS_OFFSET + len(rewards.data)] = rewards.data
+    _put(pool, _RECENT_EPOCH_OFFSET, 8, epoch)
+    if vault_out_atoms <= walk.amount_out:
+        pool[STATUS_OFFSET] = STATUS_ALL_OFF
+    return Transition(bytes(pool), {start: bytes(data) for start, data in arrays.items()})
+
+
+def _book(pool: bytearray, walk: Walk, side: int, liquidity_fees: int) -> None:
+    """Writes where the walk ended, and adds its amounts to the totals of the input's side."""
     price = walk.sqrt_price_x64
     _PRICE.pack_into(pool, _PRICE_OFFSET, price & U64_MAX, price >> 64, walk.tick)
-    pool[_LIQUIDITY_OFFSET : _LIQUIDITY_OFFSET + 16] = walk.liquidity.to_bytes(16, "little")
-    at = _GROWTH_OFFSETS[side]
-    pool[at : at + 16] = growths[side].to_bytes(16, "little")
-    pool[_REWARDS_OFFSET:_REWARDS_END] = rewards.data
-    pool[_RECENT_EPOCH_OFFSET : _RECENT_EPOCH_OFFSET + 8] = _u64(epoch)
+    _put(pool, _LIQUIDITY_OFFSET, 16, walk.liquidity)
     _add(pool, _PROTOCOL_FEES_OFFSETS[side], 8, walk.protocol_fee)
     _add(pool, _FUND_FEES_OFFSETS[side], 8, walk.fund_fee)
     _add(pool, _TOTAL_FEES_OFFSETS[side], 8, liquidity_fees)
     into, out_of = _SWAPPED_OFFSETS[side]
     _add(pool, into, 16, walk.amount_in)
     _add(pool, out_of, 16, walk.amount_out)
-    if vault_out_atoms <= walk.amount_out:
-        pool[STATUS_OFFSET] = STATUS_ALL_OFF
-    return Transition(bytes(pool), {start: bytes(data) for start, data in arrays.items()})
 
 
 def recent_epoch(pool_data: bytes) -> int:
@@ -191,22 +193,22 @@ def _turn(array: bytearray, at: int, growth: int) -> None:
     outside = growth - _u128(array, at)
     if outside < 0:
         raise panic("a tick's growth is more than the pool's")
-    array[at : at + 16] = outside.to_bytes(16, "little")
+    _put(array, at, 16, outside)
 
 
 def _add(pool: bytearray, at: int, size: int, atoms: int) -> None:
     total = int.from_bytes(pool[at : at + size], "little") + atoms
     if total >= 1 << 8 * size:
         raise panic("a counter of the pool overflows")
-    pool[at : at + size] = total.to_bytes(size, "little")
+    _put(pool, at, size, total)
+
+
+def _put(data: bytearray, at: int, size: int, value: int) -> None:
+    data[at : at + size] = value.to_bytes(size, "little")
 
 
 def _u128(data: bytes | bytearray, at: int) -> int:
     return int.from_bytes(data[at : at + 16], "little")
-
-
-def _u64(value: int) -> bytes:
-    return value.to_bytes(8, "little")
 
 
 def _wrapped(value: int) -> int:
