@@ -8,6 +8,7 @@ or a lower one.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -15,12 +16,16 @@ from solders.pubkey import Pubkey
 from fairlead.amounts import BPS
 from fairlead.routing.limits import Room
 from fairlead.routing.model import Binding, RouteLeg
-from fairlead.routing.water import FLOAT_SLACK, Level, level_of, out_of
+from fairlead.routing.water import Level, earned_at, level_of, out_of, taken_at
 from fairlead.venues.curves import Curve, curve_of
 from fairlead.venues.venue import ChainTime, LoadedPool, SwapQuote, VenueError
 
 MOST_TRIED = 10
 """Pools, those that earn most, among which sets that fit one transaction are looked for."""
+
+MOST_EXCHANGES = 4
+LEAST_BETTER = 1 + 1e-12
+"""Rounds in which other pools may take the place of those chosen, and what each must gain."""
 
 STARTS = 4
 """Sets that are tried, each begun with another of the pools that earn most."""
@@ -78,144 +83,196 @@ def vessels_of(
 def best_split(request: SplitRequest, vessels: Sequence[Vessel], room: Room) -> Split | None:
     """The split that pays most and fits; None where the pools cannot take the amount. It may have
     one leg, which is not held to fit: nothing smaller is left."""
-    everything = _filled(request, list(vessels))
-    found = _exact_of(request, _within(request, everything))
-    if found is None or everything is None:
+    everything = _filled(request, vessels)
+    wanted = _exact_of(request, _within(request, everything))
+    if wanted is None or everything is None:
         return None
-    binding = room.exceeded(found[0]) if len(found[0]) > 1 else None
+    binding = room.exceeded(wanted[0]) if len(wanted[0]) > 1 else None
     if binding is None:
-        return Split(found[0])
-    wanted = found[0]
-    found = _exact_of(request, _fitting(request, everything, room))
+        return Split(wanted[0])
+    found = _exact_of(request, _fitting(request, everything, wanted[1].level, room))
     while found is not None:
-        legs, (held, level) = found
+        legs, filled = found
         if len(legs) == 1 or room.exceeded(legs) is None:
-            return Split(legs, binding, wanted)
-        least = _least(request, held, level)
-        rest = [each for each in held if each is not least]
-        found = _exact_of(request, _filled(request, rest) if least is not None else None)
+            return Split(legs, binding, wanted[0])
+        # Another amount may name other accounts than the one that was tried.
+        filled = msgspec.structs.replace(filled, dry=())
+        found = _exact_of(request, _without(request, filled, _by_earnings(filled)[:1]))
     return None
 
 
-def _exact_of(
-    request: SplitRequest, chosen: "_Filled | None"
-) -> "tuple[tuple[RouteLeg, ...], _Filled] | None":
-    """The legs that earn their cost, in whole atoms, with the level that they are of."""
-    while chosen is not None:
-        chosen = _worth_it(request, *chosen)
-        legs = _exact(request, *chosen)
-        if not isinstance(legs, Vessel):
-            return legs, chosen
-        # Its curve promised what the pool refuses.
-        chosen = _filled(request, [each for each in chosen[0] if each is not legs])
-    return None
+class _Filled(msgspec.Struct, frozen=True, gc=False):
+    """Vessels at one level."""
+
+    # Those that take an atom or more, and what the level says of them.
+    held: tuple[Vessel, ...]
+    level: Level
+    # Those whose price is too low for now.
+    dry: tuple[Vessel, ...]
+
+    @property
+    def out_atoms(self) -> float:
+        pairs = zip(self.held, self.level.amounts, strict=True)
+        return sum([out_of(vessel.curve, amount) for vessel, amount in pairs])
+
+    def earnings(self, place: int) -> float:
+        """What a part pays above the price that all parts share."""
+        amount, root = self.level.amounts[place], self.level.root
+        return out_of(self.held[place].curve, amount) - amount / (root * root)
 
 
-def _fitting(request: SplitRequest, everything: "_Filled", room: Room) -> "_Filled | None":
-    """The best of some sets of pools whose legs fit together: from each of those that earn most,
-    joined by whichever fits, in the order of what they earn."""
-    held, level = everything
-    order = _by_earnings(held, level)[::-1][:MOST_TRIED]
-    legs: dict[int, RouteLeg] = {}
-    for n in order:
-        quote = _quote(request, held[n], max(int(level.amounts[n]), 1))
-        if quote is not None:
-            legs[n] = RouteLeg(held[n].pool, request.input_mint, request.output_mint, quote)
-    sets: dict[tuple[int, ...], _Filled] = {}
-    for start in list(legs)[:STARTS]:
-        kept = [start]
-        for n in legs:
-            if n == start or len(kept) == request.max_legs:
-                continue
-            if room.exceeded([legs[m] for m in (*kept, n)]) is None:
-                kept.append(n)
-        chosen = _filled(request, [held[n] for n in sorted(kept)])
-        if chosen is not None:
-            sets[tuple(sorted(kept))] = _worth_it(request, *chosen)
-    return max(sets.values(), key=lambda each: _net(*each), default=None)
-
-
-def _net(held: list[Vessel], level: Level) -> float:
-    return _total(held, level) - sum([each.cost_atoms for each in held])
-
-
-_Filled = tuple[list[Vessel], Level]
-
-
-def _filled(request: SplitRequest, vessels: list[Vessel]) -> _Filled | None:
-    """The level over these, and those that take at least an atom."""
+def _filled(request: SplitRequest, vessels: Sequence[Vessel]) -> _Filled | None:
+    """The level over these; None where they do not take the amount."""
     level = level_of([each.curve for each in vessels], request.amount_in_atoms) if vessels else None
     if level is None:
         return None
-    taking = [n for n, amount in enumerate(level.amounts) if amount >= 1]
-    if len(taking) < len(vessels):
-        amounts = [level.amounts[n] for n in taking]
-        return [vessels[n] for n in taking], Level(level.root, amounts)
-    return vessels, level
+    amounts = [amount for amount in level.amounts if amount >= 1]
+    pairs = list(zip(vessels, level.amounts, strict=True))
+    held = tuple([vessel for vessel, amount in pairs if amount >= 1])
+    dry = tuple([vessel for vessel, amount in pairs if amount < 1])
+    return _Filled(held, Level(level.root, amounts), dry)
 
 
-def _within(request: SplitRequest, chosen: _Filled | None) -> _Filled | None:
-    """The split over no more pools than there may be legs: those that earn most of all, as long as
-    they can take the amount."""
-    while chosen is not None and len(chosen[0]) > request.max_legs:
-        held, level = chosen
-        room = sum([each.curve.amounts[-1] for each in held])
-        kept = dict.fromkeys(range(len(held)))
-        for n in _by_earnings(held, level):
-            without = room - held[n].curve.amounts[-1]
-            if len(kept) > request.max_legs and without >= request.amount_in_atoms * FLOAT_SLACK:
-                room = without
-                del kept[n]
-        if len(kept) > request.max_legs:
-            return None
-        chosen = _filled(request, [held[n] for n in kept])
-    return chosen
+def _without(request: SplitRequest, filled: _Filled, places: Sequence[int]) -> _Filled | None:
+    """The level after these are taken away: the water may reach some that were dry."""
+    rest = [each for n, each in enumerate(filled.held) if n not in places]
+    return _filled(request, (*rest, *filled.dry))
 
 
-def _worth_it(request: SplitRequest, held: list[Vessel], level: Level) -> _Filled:
-    """The same without the legs that do not earn what they cost."""
-    while len(held) > 1:
-        least = _by_earnings(held, level)[0]
-        paid = _total(held, level)
-        needed = held[least].cost_atoms + paid * request.min_gain_bps / BPS
-        if _earnings(held[least], level.amounts[least], level.root) >= needed:
+def _by_earnings(filled: _Filled) -> list[int]:
+    """Places of those held, from what earns least, less its cost, to what earns most."""
+    held = filled.held
+    earned = [filled.earnings(n) - each.cost_atoms for n, each in enumerate(held)]
+    return sorted(range(len(held)), key=lambda n: (earned[n], bytes(held[n].pool.address)))
+
+
+def _within(request: SplitRequest, filled: _Filled | None) -> _Filled | None:
+    """The split over no more pools than there may be legs.
+
+    Those that earn least go, half of the surplus at a time; then others take their place as long as
+    that pays: with fewer parts the level is lower, and deep pools of a poorer price earn more.
+    Against every subset of 4 to 10 pools this misses more than 1 bp in one case of fifty.
+    """
+    if filled is None or len(filled.held) <= request.max_legs:
+        return filled
+    vessels = (*filled.held, *filled.dry)
+    while filled is not None and len(filled.held) > request.max_legs:
+        surplus = len(filled.held) - request.max_legs
+        order = _by_earnings(filled)
+        less = _without(request, filled, order[: (surplus + 1) // 2])
+        filled = less if less is not None else _without_any(request, filled, order)
+    for _ in range(MOST_EXCHANGES):
+        if filled is None:
             break
-        without = _filled(request, held[:least] + held[least + 1 :])
-        if without is None or paid - _total(*without) >= needed:
+        top = _most_earning(vessels, filled.level.root)[: request.max_legs]
+        other = _filled(request, top)
+        if other is None or other.out_atoms <= filled.out_atoms * LEAST_BETTER:
             break
-        held, level = without
-    return held, level
+        filled = other
+    return filled
 
 
-def _least(request: SplitRequest, held: list[Vessel], level: Level) -> Vessel | None:
-    """The one that earns least among those that the others can do without."""
-    room = sum([each.curve.amounts[-1] for each in held])
-    for n in _by_earnings(held, level):
-        if room - held[n].curve.amounts[-1] >= request.amount_in_atoms * FLOAT_SLACK:
-            return held[n]
+def _most_earning(vessels: Sequence[Vessel], root: float) -> list[Vessel]:
+    """These in the order of what they would earn at this level, less their cost; most first."""
+    earned = [earned_at(each.curve, root) - each.cost_atoms for each in vessels]
+    order = sorted(range(len(vessels)), key=lambda n: (-earned[n], bytes(vessels[n].pool.address)))
+    return [vessels[n] for n in order]
+
+
+def _without_any(request: SplitRequest, filled: _Filled, order: list[int]) -> _Filled | None:
+    """The same without the first of these that the others can do without."""
+    for place in order:
+        less = _without(request, filled, (place,))
+        if less is not None:
+            return less
     return None
 
 
-def _total(held: list[Vessel], level: Level) -> float:
-    return sum([out_of(v.curve, amount) for v, amount in zip(held, level.amounts, strict=True)])
+def _worth_it(request: SplitRequest, filled: _Filled) -> _Filled:
+    """The same without the legs that do not earn what they cost."""
+    paid = filled.out_atoms
+    while len(filled.held) > 1:
+        least = _by_earnings(filled)[0]
+        needed = filled.held[least].cost_atoms + paid * request.min_gain_bps / BPS
+        if filled.earnings(least) >= needed:
+            break
+        # What was dry stays so: else one of little worth could follow upon another.
+        less = _without(request, msgspec.structs.replace(filled, dry=()), (least,))
+        if less is None:
+            break
+        paid_less = less.out_atoms
+        if paid - paid_less >= needed:
+            break
+        filled, paid = less, paid_less
+    return filled
 
 
-def _by_earnings(held: list[Vessel], level: Level) -> list[int]:
-    """Places of the vessels, from what earns least, less its cost, to what earns most."""
-    earned = [
-        _earnings(each, amount, level.root) - each.cost_atoms
-        for each, amount in zip(held, level.amounts, strict=True)
-    ]
-    return sorted(range(len(held)), key=earned.__getitem__)
+def _exact_of(
+    request: SplitRequest, filled: _Filled | None
+) -> tuple[tuple[RouteLeg, ...], _Filled] | None:
+    """The legs that earn their cost, in whole atoms, with the level that they are of."""
+    while filled is not None:
+        filled = _worth_it(request, filled)
+        legs = _exact(request, filled.held, filled.level)
+        if not isinstance(legs, Vessel):
+            return legs, filled
+        # Its curve promised what the pool refuses.
+        filled = _without(request, filled, (filled.held.index(legs),))
+        filled = _within(request, filled)
+    return None
 
 
-def _earnings(vessel: Vessel, amount: float, root: float) -> float:
-    """What a part pays above the price that all parts share."""
-    return out_of(vessel.curve, amount) - amount / (root * root)
+def _fitting(
+    request: SplitRequest, everything: _Filled, level: Level, room: Room
+) -> _Filled | None:
+    """The best of some sets of pools whose legs fit together: begun with one of those that earn
+    most or pay most alone, joined by whichever fits, in that order."""
+    legs = _trials(request, everything, level)
+    vessels = {each.pool.address: each for each in (*everything.held, *everything.dry)}
+    best: tuple[float, _Filled] | None = None
+    seen: set[frozenset[Pubkey]] = set()
+    for start in legs[:STARTS]:
+        kept = [start]
+        for leg in legs:
+            if leg is start or len(kept) == request.max_legs:
+                continue
+            if room.exceeded([*kept, leg]) is None:
+                kept.append(leg)
+        addresses = frozenset([leg.pool.address for leg in kept])
+        if addresses in seen:
+            continue
+        seen.add(addresses)
+        filled = _filled(request, [each for key, each in vessels.items() if key in addresses])
+        if filled is None:
+            continue
+        filled = _worth_it(request, filled)
+        net = filled.out_atoms - sum([each.cost_atoms for each in filled.held])
+        if best is None or net > best[0]:
+            best = net, filled
+    return best[1] if best is not None else None
+
+
+def _trials(request: SplitRequest, everything: _Filled, level: Level) -> list[RouteLeg]:
+    """A leg of every pool worth trying: in turns of those that earn most at this level, and of
+    those that pay most alone."""
+    vessels = (*everything.held, *everything.dry)
+    beside = _most_earning(vessels, level.root)
+    alone = sorted(
+        vessels,
+        key=lambda each: (-out_of(each.curve, request.amount_in_atoms), bytes(each.pool.address)),
+    )
+    turns = [each for pair in zip_longest(beside, alone) for each in pair if each is not None]
+    legs: list[RouteLeg] = []
+    for vessel in list({id(each): each for each in turns}.values())[:MOST_TRIED]:
+        amount = int(taken_at(vessel.curve, level.root) or vessel.curve.amounts[-1] / 2)
+        quote = _quote(request, vessel, max(amount, 1))
+        if quote is not None:
+            legs.append(RouteLeg(vessel.pool, request.input_mint, request.output_mint, quote))
+    return legs
 
 
 def _exact(
-    request: SplitRequest, held: list[Vessel], level: Level
+    request: SplitRequest, held: Sequence[Vessel], level: Level
 ) -> tuple[RouteLeg, ...] | Vessel:
     """The legs in whole atoms, with what is left over where it pays most; or the pool that refuses
     its part."""

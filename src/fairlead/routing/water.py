@@ -45,14 +45,14 @@ def level_of(curves: Sequence[Curve], amount: int) -> Level | None:
     if reached >= amount and low:
         # The level lies in between, where all parts grow in straight lines.
         start = roots[low - 1]
-        first = [_taken_at(curve, start) for curve in curves]
+        first = [taken_at(curve, start) for curve in curves]
         return _between(first, below, start, top, amount)
     # Some parts grow at just this level: all prices there are the same.
-    return _between(below, [_taken_at(curve, top) for curve in curves], top, top, amount)
+    return _between(below, [taken_at(curve, top) for curve in curves], top, top, amount)
 
 
 def out_of(curve: Curve, amount: float) -> float:
-    """What the curve pays for this much."""
+    """What the curve pays for this much, or for all that it takes."""
     amounts, roots = curve.amounts, curve.roots
     paid = 0.0
     for k in range(1, len(amounts)):
@@ -62,9 +62,21 @@ def out_of(curve: Curve, amount: float) -> float:
             if part > 0:
                 reached = roots[k - 1] + (roots[k] - roots[k - 1]) * part / (end - start)
                 paid += part / (roots[k - 1] * reached)
-            break
+            return paid
         paid += (end - start) / (roots[k - 1] * roots[k])
     return paid
+
+
+def taken_at(curve: Curve, root: float) -> float:
+    """What the pool takes until its root is beyond this one."""
+    return _taken(curve, root, bisect_right(curve.roots, root))
+
+
+def earned_at(curve: Curve, root: float) -> float:
+    """What the curve pays above the marginal price of this root, for all that it takes until it
+    reaches it."""
+    amount = taken_at(curve, root)
+    return out_of(curve, amount) - amount / (root * root)
 
 
 def _between(first: list[float], last: list[float], low: float, high: float, amount: int) -> Level:
@@ -78,13 +90,8 @@ def _sum_at(curves: Sequence[Curve], root: float) -> float:
     taken = 0.0
     for curve in curves:
         if curve.roots[0] <= root:
-            taken += _taken_at(curve, root)
+            taken += taken_at(curve, root)
     return taken
-
-
-def _taken_at(curve: Curve, root: float) -> float:
-    """What the pool takes until its root is beyond this one."""
-    return _taken(curve, root, bisect_right(curve.roots, root))
 
 
 def _taken_before(curve: Curve, root: float) -> float:

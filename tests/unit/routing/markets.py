@@ -406,6 +406,18 @@ def snapshot_of(made: Sequence[Made], others: Sequence[Made] = ()) -> PoolSnapsh
     )
 
 
+def tables_of(made: Sequence[Made]) -> tuple[frozenset[Pubkey], ...]:
+    """Lookup tables that hold all that the pools' swaps name, but for the wallet's own."""
+    user = key("the wallet")
+    held = frozenset(
+        meta.pubkey
+        for each in made
+        for mint in each.pool.mints
+        for meta in each.pool.swap_exact_in(user, mint, user, user, 1_000_000, 1).accounts
+    )
+    return (held - {user},)
+
+
 def best_alone(pools: Sequence[LoadedPool], input_mint: Pubkey, amount: int) -> int:
     """What the best single pool pays; 0 where none serves."""
     best = 0

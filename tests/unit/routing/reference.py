@@ -29,9 +29,9 @@ def most_out(curves: Sequence[Sequence[Piece]], amount: int) -> float:
         found = minimize_scalar(
             bound, bounds=(low, high), method="bounded", options={"xatol": 1e-13, "maxiter": 500}
         )
-        least = min(least, found.fun)
+        least = min(least, float(found.fun))
         span = (high - low) / 50
-        low, high = found.x - span, found.x + span
+        low, high = float(found.x) - span, float(found.x) + span
     return least
 
 

@@ -34,6 +34,7 @@ from tests.unit.routing.markets import (
     an_amm_v4,
     ordered,
     snapshot_of,
+    tables_of,
 )
 from tests.unit.routing.reference import capacity
 
@@ -43,19 +44,6 @@ assert WSOL_MINT == SOL_PAIR[0]
 seeds = st.integers(0, 2**32)
 RANGE = [Position(-19_500, -18_500, 2_000 * ONE_SOL)]
 FREE = NetworkCosts()
-
-
-def tables_of(made: list[Made]) -> tuple[frozenset[Any], ...]:
-    """Lookup tables that hold all that the pools' swaps name, but for the wallet's own."""
-    mints = made[0].pool.mints
-    user = mints[0]
-    held = frozenset(
-        meta.pubkey
-        for each in made
-        for mint in mints
-        for meta in each.pool.swap_exact_in(user, mint, user, user, 1_000_000, 1).accounts
-    )
-    return (held,)
 
 
 def routed(
