@@ -9,15 +9,25 @@ import msgspec
 import pytest
 
 from fairlead.venues.raydium import clmm_accounts as layout
-from tests.vectors import chains
+from fairlead.venues.vectors import parse
+from tests.vectors import chains, replay
 
 FILES = sorted(Path(__file__).parent.glob("raydium_clmm_chain*.json"))
+OWN = sorted(Path(__file__).parent.glob("raydium_clmm_own*.json"))
 FOLDER = os.environ.get("FAIRLEAD_PROGRAMS_DIR")
 LIVE_SWAPS = 200
 
 
 def parsed() -> list[chains.Chain]:
     return [chains.parse(path.read_bytes()) for path in FILES]
+
+
+def test_ledger_moves_what_the_program_moved_in_every_recorded_swap():
+    vectors = [vector for path in OWN for vector in parse(path.read_bytes())]
+    assert 500 < len(vectors)
+    assert [] == [
+        (vector.id, found) for vector in vectors if (found := replay.difference(vector)) is not None
+    ]
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in FILES])

@@ -25,7 +25,7 @@ RATES = ConfigRates(10_000, 120_000, 40_000)
 POSITIONS = (Position(-2_000, 2_000, 10**12), Position(-100, 100, 10**12))
 
 
-def pool_data(**numbers: int) -> bytes:
+def pool_data() -> bytes:
     ticks = ticks_of(POSITIONS, 0, SPACING)
     return clmm_encode.encode_pool(
         amm_config=key("config"),
@@ -37,7 +37,6 @@ def pool_data(**numbers: int) -> bytes:
         liquidity=ticks.liquidity,
         sqrt_price_x64=sqrt_price_at_tick(0),
         pool_bitmap=ticks.pool_bitmap,
-        **numbers,
     )
 
 
