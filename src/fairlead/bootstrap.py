@@ -39,12 +39,14 @@ from fairlead.ledger.blocks import LedgerParams
 from fairlead.ledger.faults import FaultRates, PaperProfile
 from fairlead.orders.intake import IntakeRules
 from fairlead.orders.retry import RetryPolicy
+from fairlead.orders.risk import LATCH_RENT_LAMPORTS
 from fairlead.ports import Balances, Bus, Chain, Committed, Faucet, Pools, RateLimit, Store, Wallet
 from fairlead.solana.landing import LandingPolicy
 from fairlead.store.sqlite import SqliteStore
 from fairlead.store.url import PostgresAddress, parse_url
 from fairlead.telemetry import Check, Metrics
 from fairlead.venues.pools import DEVNET_LAYOUTS, LAYOUTS
+from fairlead.workers.reclaiming import ReclaimerSettings
 from fairlead.workers.work import ExecutorSettings, Parts
 from fairlead.workers.worker import Worker, WorkerSettings
 
@@ -344,6 +346,8 @@ async def _refresh(metrics: Metrics, store: Store, clock: SystemClock) -> None:
     queue = await store.queue(now_ms)
     age_s = (now_ms - queue.oldest_ms) / 1000 if queue.oldest_ms is not None else 0.0
     metrics.set_queue(queue.waiting, age_s, queue.workers)
+    lent = await store.lent()
+    metrics.set_lent(lent.latches, lent.taken * LATCH_RENT_LAMPORTS, lent.reclaimed_lamports)
 
 
 def open_store(
@@ -519,6 +523,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
                 prove_ms=landing.prove_ms,
                 tell_unknown_after_ms=landing.proving_alarm_ms,
                 bump_after_ms=landing.bump_after_ms if landing.fee_bumps else None,
+                reclaim_margin=landing.reclaim_margin_blocks,
             ),
             latch=landing.latch,
             priority_fee_percentile=landing.priority_fee_percentile,
@@ -532,6 +537,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
         idle_poll_ms=workers.store_poll_ms,
         settle_poll_ms=workers.settle_poll_ms,
         trigger_poll_ms=workers.trigger_poll_ms,
+        reclaims=ReclaimerSettings(landing.reclaim),
         stop_grace_s=settings.api.shutdown_ms / 1000,
     )
 

@@ -116,6 +116,9 @@ class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_compute_unit_price_micro_lamports: int
     # After this long without proof the operator is told; proving goes on.
     proving_alarm_ms: int
+    # Take the rent of latches back, so many blocks after the last death (EXACTLY-ONCE 12).
+    reclaim: bool
+    reclaim_margin_blocks: int
 
 
 class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -397,6 +397,23 @@ SETTINGS: tuple[Setting, ...] = (
         "120_000",
         "An attempt without proof for this long is reported; proving goes on.",
     ),
+    Setting(
+        "FAIRLEAD_RECLAIM",
+        "landing.reclaim",
+        flag(),
+        "on",
+        "Take back what ended orders lent to their latches (890,880 lamports each), eight in one"
+        " transaction. One worker does it for all.",
+    ),
+    Setting(
+        "FAIRLEAD_RECLAIM_MARGIN_BLOCKS",
+        "landing.reclaim_margin_blocks",
+        whole(32, 1_000_000),
+        "300",
+        "Blocks between the moment when no attempt of an order can land any more and the reclaim."
+        " As long, a latch that is absent proves that nothing won; a store restored later needs the"
+        " providers' history instead.",
+    ),
     # ------------------------------------------------------------------------------------- pools
     Setting(
         "FAIRLEAD_POOL_DISCOVERY",

@@ -33,12 +33,16 @@ FREQUENT_POINTS = frozenset(
 RARE_FACTOR = 10.0
 """How much likelier a process dies at the other points, which are passed that much less often."""
 
+RARER_POINTS = frozenset({"reclaim", "send_reclaim", "reclaim_settled", "latches_absent"})
+RARER_FACTOR = 60.0
+"""Most of these come after the last order, when nothing goes wrong any more."""
+
 CRASH_POINTS = (
     *("accept", "claim", "submitted", "send", "resend", "confirmed", "finalized", "fired"),
     *("attempt_died", "attempt_replaced", "round_failed", "reopened", "dropped", "put_off"),
     *("cancel_requested", "cancelled", "expiry_reached", "expired", "failed", "still_proving"),
     *("register", "renew", "adopt", "take_over", "hand_over"),
-    *("reclaim", "send_reclaim", "reclaim_settled", "latches_absent"),
+    *sorted(RARER_POINTS),
 )
 """Where a process may die: right after these."""
 
@@ -111,6 +115,8 @@ class Process:
         dice = self.world.dice
         kind = "crash_send" if name in ("send", "resend", "send_reclaim") else "crash_commit"
         factor = 1.0 if name in FREQUENT_POINTS else RARE_FACTOR
+        if name in RARER_POINTS:
+            factor = RARER_FACTOR
         if not self.crashed.is_set() and dice.hits(kind, factor):
             self.world.crash_point(name)
             self.world.tell(self.name, f"dies right after {name}")

@@ -103,6 +103,15 @@ class Metrics:
             "unknown_transactions",
             "Transactions of the engine's own form, found at a start, whose order it does not know",
         ).child()
+        self.lent_latches = levels(
+            "latches_waiting", "Latches of ended orders that are not known to be empty"
+        ).child()
+        self.lent_lamports = levels(
+            "latches_lent_lamports", "Rent that ended orders lent to them"
+        ).child()
+        self.reclaimed_lamports = counts(
+            "latches_reclaimed_lamports", "Taken back from latches, by all workers, ever"
+        ).child()
         self._build = levels("build", "1, with what runs", "version", "chain", "store")
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
         self._event_counts: dict[tuple[E, OrderStatus], Count] = {}
@@ -128,6 +137,11 @@ class Metrics:
         self.queue_waiting.set(waiting)
         self.queue_oldest.set(oldest_age_s)
         self.workers.set(workers)
+
+    def set_lent(self, latches: int, lamports: int, reclaimed_lamports: int) -> None:
+        self.lent_latches.set(latches)
+        self.lent_lamports.set(lamports)
+        self.reclaimed_lamports.value = reclaimed_lamports
 
     def refresh_with(self, read: Callable[[], Awaitable[None]]) -> None:
         """Let `refresh` await `read`: for levels that are asked for, such as the queue's."""

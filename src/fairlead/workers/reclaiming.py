@@ -71,8 +71,6 @@ class Reclaimer:
     def __init__(
         self, bench: Workbench, settings: ReclaimerSettings, owner: Callable[[], str]
     ) -> None:
-        # Told of latches and lamports taken back.
-        self.on_reclaimed: Callable[[int, int], None] = lambda latches, lamports: None
         self._bench = bench
         self._parts = bench.parts
         self._policy = bench.settings.landing
@@ -249,7 +247,6 @@ class Reclaimer:
             wallet=reclaim.wallet,
             signature=reclaim.signature,
         )
-        self.on_reclaimed(latches, reclaim.lamports)
 
 
 async def _in_turns(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:

@@ -132,10 +132,10 @@ class Reconciler:
     async def _one(self, wallet: str) -> None:
         history = await unknown_of(self._parts.chain, self._parts.store, wallet)
         if not history.is_complete:
-            log.error("history_too_long", wallet=wallet, latch=self._bench.settings.latch)
-            if not self._bench.settings.latch:
-                raise Unavailable("chain", f"the history of {wallet} is too long to be read")
-            # What was not read is excluded by its latch all the same (rule 9).
+            # What was not read may have won, and its latch may have been taken back since: then
+            # nothing would exclude another swap of its order (rules 9 and 12).
+            log.error("history_too_long", wallet=wallet)
+            raise Unavailable("chain", f"the history of {wallet} is too long to be read")
         await self._sort(wallet, history)
         self._gate.know(wallet)
 
