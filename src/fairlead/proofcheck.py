@@ -190,13 +190,13 @@ def hear(answers: list[Json], attempt: Json, own: Json) -> tuple[Any, ...] | Non
     if chain == _ABSENT:
         won = [a["slot"] for a in own.values() if a["state"] == "succeeded" and a["latch"] == latch]
         is_proven = text["latch"] == "absent" and slots["latch"] >= slots["height"]
-        need(not (is_proven and won and won[0] <= slots["latch"]), "its latch was there by then")
+        is_proven &= not won or won[0] > slots["latch"]
     else:
-        # One of ours won, or nobody is named: "never heard of" contradicts a latch that is there.
+        # Unless a stranger or our winner is named, "never heard of" contradicts a latch in place.
         named, is_there = {*text.get("takers", "").split(" ")}, text.get("latch") == "present"
-        is_proven = own.keys().isdisjoint(named) and "success" not in named
-        is_proven &= ("takers" in text, "latch" in text) == (is_there, latch is not None)
-        is_proven &= slots["after"] >= slots["height"]
+        states = {own[each]["state"] for each in named & own.keys()} | (named & {"success"})
+        is_proven = ("takers" in text, "latch" in text) == (is_there, latch is not None)
+        is_proven &= states <= {"succeeded"} and slots["after"] >= slots["height"]
         is_proven &= slots["first"] <= attempt["blockhashSlot"]
     return ("dead", None, None) if is_proven else None
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -14,7 +15,9 @@ from fairlead.ledger.tokens import SOL, TOKENS, atoms_worth
 from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
 from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
+from fairlead.orders.bundle import bundle
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, OrderStatus
+from fairlead.proofcheck import NOT_PROVEN, REFUSED, check
 from tests.workers import reclaims
 from tests.workers.world import Sent, World
 
@@ -124,6 +127,7 @@ async def _check_order(
         assert order.amount_out_atoms is None
         assert not won or order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
     _check_fees(order, attempts)
+    await _check_proof(world, order, attempts)
     for attempt in attempts:
         assert attempt.state is not AttemptState.LIVE, "the end leaves nothing open"
         if attempt.kind is AttemptKind.SWAP:
@@ -136,6 +140,15 @@ async def _check_order(
             _check_over(world, attempt)
             failed = attempt.signature in landed
             assert failed == (attempt.state is AttemptState.ERRORED), "what landed has paid"
+
+
+async def _check_proof(world: World, order: Order, attempts: tuple[Attempt, ...]) -> None:
+    """The end is proven by what is stored, says who knows nothing else."""
+    events = await world.store.events(order.order_id, 0, 1_000)
+    verdict, why = check(msgspec.json.encode(bundle(order, attempts, events)))
+    # A failed transaction that a restored store did not know is told as it was found.
+    unproven = [a for a in attempts if a.state is AttemptState.ERRORED and a.evidence is None]
+    assert verdict not in ((REFUSED,) if unproven else (REFUSED, NOT_PROVEN)), why
 
 
 async def _check_history(world: World, order: Order) -> None:
