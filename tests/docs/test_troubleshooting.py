@@ -93,6 +93,12 @@ def wait_alive(api: Api) -> None:
     raise AssertionError(f"it does not answer:\n{api.log()}")
 
 
+def with_bad_pool(folder: Path) -> str:
+    file = folder / "pools.json"
+    file.write_text('["7JuwJuNU88gurFnyWeiyGKbFmExMWcmRZntn9imEzdny",\n\n"abc"]')
+    return ended(folder, FAIRLEAD_POOLS_FILE=str(file))
+
+
 def off_paper(folder: Path) -> str:
     (folder / "key.json").write_text("[]")
     return ended(
@@ -113,6 +119,7 @@ STARTS: dict[str, Callable[[Path], str]] = {
     "DATABASE_URL: must be": lambda folder: ended(folder, DATABASE_URL="postgresql://u:p/w@h/d"),
     "store does not answer": lambda folder: ended(folder, DATABASE_URL=NOBODY),
     "MOCK_MODE:": lambda folder: ended(folder, MOCK_MODE="false"),
+    "FAIRLEAD_POOLS_FILE:": with_bad_pool,
     "FAIRLEAD_CHAIN:": off_paper,
     "REDIS_URL without": lambda folder: with_note(folder, REDIS_URL="redis://127.0.0.1:1"),
     "MAX_RETRIES": lambda folder: with_note(folder, MAX_RETRIES="3"),

@@ -29,6 +29,14 @@ async def show_quotes(
     out.print(table_of(quotes.quotes, quotes.best, token_out))
     if quotes.reason:
         out.print(quotes.reason, style="dim")
+    for one in quotes.left_out:
+        out.print(f"left out: {one.pool}: {one.reason}", style="dim")
+    for name, warnings in (
+        (token_in, quotes.token_in_warnings),
+        (token_out, quotes.token_out_warnings),
+    ):
+        if warnings:
+            out.print(f"beware of {name}: {', '.join(warnings)}", style="yellow")
     return outcomes.DONE
 
 

@@ -85,6 +85,9 @@ class Order(Answer, frozen=True):
     token_out: str = ""
     token_in_mint: str | None = None
     token_out_mint: str | None = None
+    # As of the accept; None for a listed token, of which nobody asked the chain.
+    token_in_warnings: tuple[str, ...] | None = None
+    token_out_warnings: tuple[str, ...] | None = None
     amount_in: str | None = None
     amount_in_atoms: str | None = None
     slippage_bps: int | None = None

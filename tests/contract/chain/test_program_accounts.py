@@ -76,8 +76,11 @@ async def test_answer_is_one_that_solders_parses_with_and_without_context(client
 
 
 async def test_slice_cuts_the_data_and_the_size_stays(client):
-    config = {**CONFIRMED, "dataSlice": {"offset": damm.MINT_OFFSETS[0], "length": 32}}
-    config["filters"] = [{"dataSize": damm.POOL_SIZE}]
+    config = {
+        **CONFIRMED,
+        "dataSlice": {"offset": damm.MINT_OFFSETS[0], "length": 32},
+        "filters": [{"dataSize": damm.POOL_SIZE}],
+    }
     for one in await client.result("getProgramAccounts", DAMM, config):
         mint = POOLS[one["pubkey"]].base.mint
         assert [b64encode(mint).decode(), "base64"] == one["account"]["data"]
