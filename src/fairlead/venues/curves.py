@@ -43,9 +43,10 @@ _TWO_64 = float(1 << 64)
 _LEAST_PRICE = 1e-30
 """Below any price of atoms in atoms that is worth a swap."""
 
-SAMPLES = 8
-"""Quotes that stand for a curve of which nothing else is known, each at half the amount of the
-last."""
+FIRST_SAMPLES = (6, 4, 2, 1, 0)
+MORE_SAMPLES = 7
+"""Quotes that stand for a curve of which nothing else is known: at these powers of two below the
+amount, and so many in between."""
 
 PROBE_PART = 4
 """A constant product is found from its quotes at the whole amount and at one in so many of it."""
@@ -179,35 +180,65 @@ def _dlmm(pool: LoadedDlmmPool, input_mint: Pubkey, amount: int, time: ChainTime
 
 
 def _sampled(pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime) -> Curve | None:
-    """From exact quotes at the amount, its half, its quarter …, as level pieces between them that
-    are joined by straight lines."""
-    points: list[tuple[int, int]] = []
-    for n in range(SAMPLES):
-        part = amount >> n
-        if not part:
+    """Through exact quotes: at parts of the amount, then where the curve bends most."""
+    points = [(0, 0)]
+    for shift in FIRST_SAMPLES:
+        out = _paid(pool, input_mint, amount >> shift, time)
+        if out is not None and amount >> shift > points[-1][0]:
+            points.append((amount >> shift, out))
+    for _ in range(MORE_SAMPLES if len(points) > 2 else 0):
+        place = _least_known(points)
+        half = (points[place][0] + points[place + 1][0]) // 2
+        out = _paid(pool, input_mint, half, time)
+        if out is None or half == points[place][0]:
             break
-        try:
-            out = pool.quote_exact_in(input_mint, part, time).amount_out_atoms
-        except VenueError:
-            continue
-        points.append((part, out))
-    points.append((0, 0))
-    points.reverse()
+        points.insert(place + 1, (half, out))
     return _through(points)
 
 
+def _paid(pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime) -> int | None:
+    try:
+        return pool.quote_exact_in(input_mint, amount, time).amount_out_atoms
+    except VenueError:
+        return None
+
+
+def _least_known(points: Sequence[tuple[int, int]]) -> int:
+    """The place of the piece whose middle may lie furthest off the straight line: a long one whose
+    neighbours' prices differ much."""
+    prices = [(more - out) / (end - start) for (start, out), (end, more) in pairwise(points)]
+    before = [prices[0], *prices]
+    after = [*prices[1:], prices[-1] * prices[-1] / max(prices[-2], _LEAST_PRICE)]
+    bends = [
+        (end[0] - start[0]) * (higher - lower)
+        for (start, end), higher, lower in zip(pairwise(points), before, after, strict=False)
+    ]
+    return bends.index(max(bends))
+
+
 def _through(points: Sequence[tuple[int, int]]) -> Curve | None:
-    """A curve whose average price between each two points is the points'."""
-    roots: list[float] = []
+    """A curve that pays at each point what the point says.
+
+    Its root at a point lies between those of the average prices on either side, and half-way
+    between two points it is what makes their difference right.
+    """
+    steps: list[tuple[int, int, float]] = []
     for (start, out), (end, more) in pairwise(points):
         price = max((more - out) / (end - start), _LEAST_PRICE)
-        roots.append(max(1 / sqrt(price), roots[-1] if roots else 0.0))
-    if not roots:
+        steps.append((start, end, max(1 / sqrt(price), steps[-1][2] if steps else 0.0)))
+    if not steps:
         return None
-    joined = [sqrt(a * b) for a, b in pairwise(roots)]
-    first = min(roots[0] * roots[0] / joined[0], roots[0]) if joined else roots[0]
-    last = max(roots[-1] * roots[-1] / joined[-1], roots[-1]) if joined else roots[0]
-    return Curve([float(amount) for amount, _ in points], [first, *joined, last])
+    roots = [root for _, _, root in steps]
+    ends = [sqrt(a * b) for a, b in pairwise(roots)]
+    first = roots[0] * roots[0] / ends[0] if ends else roots[0]
+    last = roots[-1] * roots[-1] / ends[-1] if ends else roots[0]
+    ends = [first, *ends, last]
+    amounts, joined = [float(points[0][0])], [first]
+    for (start, end, root), low, high in zip(steps, ends, ends[1:], strict=False):
+        half = root * root * (1 / low + 1 / high) / 2
+        amounts += ((start + end) / 2, float(end))
+        joined += (min(max(half, low), high), high)
+    return Curve(amounts, joined)
 
 
 def _kept(
