@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from fairlead.ledger.bank import Bank
 from fairlead.ledger.faults import NO_FAULTS, FaultKind, PaperProfile, fate_of
+from fairlead.ledger.market import KINDS
 from fairlead.ledger.market_flow import moved_against
 from fairlead.ledger.message import MalformedTransaction, SignedTransaction, parse_transaction
-from fairlead.ledger.programs import meteora_damm_v2, raydium_cpmm
 from fairlead.ports import Clock, SendOutcome
 from fairlead.venues.venue import Venue
 
@@ -16,10 +16,7 @@ MAX_ON_THE_WAY = 100_000
 """Sends that have not arrived yet; further ones are refused as an overloaded endpoint refuses
 them."""
 
-_VENUES = {
-    raydium_cpmm.PROGRAM_ID: Venue.RAYDIUM_CPMM,
-    meteora_damm_v2.PROGRAM_ID: Venue.METEORA_DAMM_V2,
-}
+_VENUES = {kind.program_id: venue for venue, kind in KINDS.items()}
 _ACCEPTED = SendOutcome(True)
 
 

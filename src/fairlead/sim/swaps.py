@@ -6,11 +6,12 @@ import msgspec
 
 from fairlead.ledger.account import SYSTEM_PROGRAM
 from fairlead.ledger.blocks import TransactionRecord
+from fairlead.ledger.market import KINDS
 from fairlead.ledger.message import CompiledInstruction, Message, parse_transaction
-from fairlead.ledger.programs import meteora_damm_v2, raydium_cpmm
+from fairlead.ledger.programs import raydium_amm_v4
 from fairlead.ledger.programs.token_data import NATIVE_MINT, amount_of
 
-VENUES = frozenset({raydium_cpmm.PROGRAM_ID, meteora_damm_v2.PROGRAM_ID})
+VENUES = frozenset(kind.program_id for kind in KINDS.values())
 _CREATE_WITH_SEED = (3).to_bytes(4, "little")
 
 
@@ -27,9 +28,10 @@ def swap_in(raw: bytes) -> Swap | None:
     found = [each for each in message.instructions if message.keys[each.program_index] in VENUES]
     if len(found) != 1:
         return None
-    # Both venues: eight bytes of name, amount in, minimum out.
-    data = found[0].data
-    return Swap(int.from_bytes(data[8:16], "little"), int.from_bytes(data[16:24], "little"))
+    # All venues: the name, amount in, minimum out. A name has eight bytes, AMM v4's has one.
+    is_short = message.keys[found[0].program_index] == raydium_amm_v4.PROGRAM_ID
+    data = found[0].data[1 if is_short else 8 :]
+    return Swap(int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little"))
 
 
 def latches_in(message: Message) -> int:
