@@ -39,10 +39,10 @@ from fairlead.workers.work import Workbench
 
 log = structlog.get_logger("fairlead.reclaiming")
 
-EVENTS_AT_A_TIME = 1_024
-"""Looked through for ended orders, in one statement: a few milliseconds of the store."""
+EVENTS_AT_A_TIME = 256
+"""Looked through for ended orders, in one statement: a millisecond of the store."""
 
-MAX_EVENTS = 16 * EVENTS_AT_A_TIME
+MAX_EVENTS = 64 * EVENTS_AT_A_TIME
 """In one round; the rest has time."""
 
 MAX_LIVE = 256

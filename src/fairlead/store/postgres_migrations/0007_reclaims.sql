@@ -1,5 +1,5 @@
 -- What ended orders have lent to their latches, and what takes it back:
--- docs/decisions/0015-reclaiming-rent.md. Written behind the feed of events, so that no order pays for it.
+-- docs/decisions/0018-reclaiming-rent.md. Written behind the feed of events, so that no order pays for it.
 CREATE TABLE fairlead.latches (
     address text PRIMARY KEY,
     order_id uuid NOT NULL,
