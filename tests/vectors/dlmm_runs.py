@@ -27,7 +27,7 @@ from tests.vectors.clmm_runs import STRANGER, Run, compared
 from tests.vectors.dlmm_pools import make_pool, random_shape
 from tests.vectors.dlmm_worn import worn
 from tests.vectors.pools import PoolOfOurs, key, rent
-from tests.vectors.record import Machine, Recording
+from tests.vectors.record import USER_BALANCE, Machine, Recording
 from tests.vectors.record_dlmm import _any_amount, find_program
 
 SWAPS_PER_PAIR = 30
@@ -46,13 +46,16 @@ class Runs:
         rng: random.Random,
         *,
         spoiled: float,
-        patches: bool = True,
+        is_chain: bool = False,
     ) -> None:
-        self.rng, self.spoiled, self.patches = rng, spoiled, patches
+        """In a chain nothing but swaps changes an account, so nothing is patched or filled up."""
+        self.rng, self.spoiled, self.is_chain = rng, spoiled, is_chain
         self.recording = Recording(machine, name, pool, rng)
         self.hosts = [key(f"{name} host {side}") for side in (0, 1)]
         for side, host in enumerate(self.hosts):
             self.recording.state[host] = self.recording.holding(side, 0)
+            wallet = self.recording.wallet(side)
+            self.recording.state[wallet] = self.recording.holding(side, USER_BALANCE)
 
     def swap(self) -> Run:
         """A random swap, perhaps a spoilt one."""
@@ -60,7 +63,7 @@ class Runs:
         vector = self._vector()
         before = vector.accounts
         if rng.random() < self.spoiled:
-            vector = spoilt(vector, rng, self.patches)
+            vector = signed_by_payer(spoilt(vector, rng, patches=not self.is_chain))
         run = compared(recording.machine, vector)
         if run.is_compared and run.error is None and vector.accounts == before:
             for address in recording.state:
@@ -74,15 +77,12 @@ class Runs:
         loaded = dlmm.decode(pool.address, recording.state[pool.address]).load(recording.state)
         side, kind = rng.randrange(2), rng.choice(("exact_in", "exact_out"))
         amount = _any_amount(rng, loaded, side, kind)
-        state = recording.state
-        # All there can be of the tokens: one side nothing, so that no sum in them overflows.
-        state[recording.wallet(side)] = recording.holding(side, U64_MAX - loaded.reserves[side])
-        state[recording.wallet(1 - side)] = recording.holding(1 - side, 0)
-        state[self.hosts[side]] = recording.holding(side, 0)
+        if not self.is_chain:
+            self._fill_wallet(side, U64_MAX - loaded.reserves[side])
         limit = U64_MAX if kind == "exact_out" else 0
         if rng.random() < 0.4:
             limit = int(10 ** rng.uniform(0, 19))
-        vector = recording._vector(dict(state), kind, side, amount, limit)
+        vector = recording._vector(dict(recording.state), kind, side, amount, limit)
         is_v1 = pool_is_plain(pool) and rng.random() < 0.3
         build = loaded.swap_exact_in if kind == "exact_in" else loaded.swap_exact_out
         wallets = (vector.user_input, vector.user_output)
@@ -96,10 +96,29 @@ class Runs:
             sent = with_meta(sent, HOST_PLACE, AccountMeta(host, False, True))
         return msgspec.structs.replace(vector, sent=sent)
 
+    def _fill_wallet(self, side: int, atoms: int) -> None:
+        """As much of the input as there can be, and no output, so that no sum overflows."""
+        recording = self.recording
+        recording.state[recording.wallet(side)] = recording.holding(side, atoms)
+        recording.state[recording.wallet(1 - side)] = recording.holding(1 - side, 0)
+        recording.state[self.hosts[side]] = recording.holding(side, 0)
+
 
 def pool_is_plain(pool: PoolOfOurs) -> bool:
     """Whether both tokens are SPL Tokens, as the older instructions want."""
     return all(pool.accounts[mint].owner == TOKEN_PROGRAM for mint in pool.mints)
+
+
+def signed_by_payer(vector: Vector) -> Vector:
+    """The swap without signatures that nobody can make, of pools' own accounts."""
+    sent = vector.sent
+    assert sent is not None
+    metas = [
+        AccountMeta(m.pubkey, m.is_signer and m.pubkey == vector.payer, m.is_writable)
+        for m in sent.accounts
+    ]
+    signed = Instruction(sent.program_id, bytes(sent.data), metas)
+    return msgspec.structs.replace(vector, sent=signed)
 
 
 def with_meta(sent: Instruction, place: int, meta: AccountMeta) -> Instruction:
@@ -112,7 +131,7 @@ def with_meta(sent: Instruction, place: int, meta: AccountMeta) -> Instruction:
 # -- what can be wrong with a swap -----------------------------------------------------------------
 
 
-def spoilt(vector: Vector, rng: random.Random, patches: bool = True) -> Vector:
+def spoilt(vector: Vector, rng: random.Random, *, patches: bool) -> Vector:
     """The swap with one thing wrong, which may not matter; `patches` allows that in an account."""
     sent = vector.sent
     assert sent is not None
@@ -127,10 +146,10 @@ def spoilt(vector: Vector, rng: random.Random, patches: bool = True) -> Vector:
             slices = [(rng.randrange(4), rng.choice((0, 0, 1, 2, 40))) for _ in range(2)]
             data = data[:SLICES_AT] + rng.choice((1, 2)).to_bytes(4, "little")
             data += bytes(slices[0]) + bytes(slices[1])
-        case 2 | 3:
-            return clmm_runs.spoilt(vector, rng, patches=False)
-        case _:
+        case 4 | 5:
             return _with_patch(vector, rng)
+        case _:
+            return clmm_runs.spoilt(vector, rng, patches=False)
     return msgspec.structs.replace(vector, sent=Instruction(sent.program_id, data, metas))
 
 

@@ -6,7 +6,14 @@ offers a `PoolKind`; here is the table of them and of who trades what.
 
 from collections.abc import Mapping
 
-from fairlead.ledger import market_amm_v4, market_clmm, market_cpmm, market_damm_v1, market_damm_v2
+from fairlead.ledger import (
+    market_amm_v4,
+    market_clmm,
+    market_cpmm,
+    market_damm_v1,
+    market_damm_v2,
+    market_dlmm,
+)
 from fairlead.ledger.market_pool import (
     TREASURY,
     Accounts,
@@ -29,7 +36,7 @@ KINDS: Mapping[Venue, PoolKind] = {
     Venue.RAYDIUM_CLMM: market_clmm.KIND,
     Venue.RAYDIUM_AMM_V4: market_amm_v4.KIND,
     Venue.METEORA_DAMM_V1: market_damm_v1.KIND,
-    # Of the other venues of `FURTHER`: a line here brings their pools into the market.
+    Venue.METEORA_DLMM: market_dlmm.KIND,
 }
 """How each venue's pools are made and moved."""
 

@@ -12,7 +12,9 @@ import msgspec
 
 from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
 from fairlead.ledger.programs.meteora_dlmm_accounts import (
-    PROGRAM_ID,
+    PROGRAM_ID as PROGRAM_ID,
+)
+from fairlead.ledger.programs.meteora_dlmm_accounts import (
     GivenArrays,
     SwapAccounts,
     named,

@@ -42,7 +42,7 @@ _PARAMETERS = Layout("<4H2I2iH3B3xIIi4xq")
 _PARAMETERS_OFFSET = 8
 # pair_type … activation_type: offsets 75 … 87.
 _STATE = Layout("<BiHB3xB")
-_STATE_OFFSET = 75
+_STATE_OFFSET, ACTIVE_ID_OFFSET = 75, 76
 _BUMP_OFFSET = 72
 _BIN_STEP_SEED_OFFSET = 73
 _KEYS_OFFSET = 88
@@ -168,6 +168,11 @@ def bitmap_extension_address(lb_pair: Pubkey) -> Pubkey:
     return _pda(b"bitmap", bytes(lb_pair))
 
 
+def preset_parameter_address(index: int) -> Pubkey:
+    """The settings that anyone may make a pair with."""
+    return _pda(b"preset_parameter2", index.to_bytes(2, "little"))
+
+
 def oracle_address(lb_pair: Pubkey) -> Pubkey:
     """The pair's price observations."""
     return _pda(b"oracle", bytes(lb_pair))
@@ -180,6 +185,12 @@ def reserve_address(lb_pair: Pubkey, mint: Pubkey) -> Pubkey:
 
 def _pda(*seeds: bytes) -> Pubkey:
     return Pubkey.find_program_address(seeds, PROGRAM_ID)[0]
+
+
+def with_active_id(data: bytes, active_id: int) -> bytes:
+    """The bytes of a pair with another active bin and nothing else changed."""
+    at = ACTIVE_ID_OFFSET
+    return data[:at] + active_id.to_bytes(4, "little", signed=True) + data[at + 4 :]
 
 
 def encode_pair(

@@ -11,7 +11,12 @@ import msgspec
 
 from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.meteora.bins import array_of
-from fairlead.venues.meteora.dlmm_accounts import BITMAP_OFFSET, NOBODY, PairNumbers
+from fairlead.venues.meteora.dlmm_accounts import (
+    ACTIVE_ID_OFFSET,
+    BITMAP_OFFSET,
+    NOBODY,
+    PairNumbers,
+)
 from fairlead.venues.meteora.dlmm_arrays import BITMAP_REACH, NEGATIVE_OFFSET, POSITIVE_OFFSET
 from fairlead.venues.meteora.dlmm_bin_after import Reward, fill_bin, is_empty
 from fairlead.venues.meteora.dlmm_errors import MATH_OVERFLOW, refusal
@@ -32,7 +37,6 @@ _REWARD_UPDATED_OFFSET = 128
 _VOLATILITY = Layout("<IIi")
 _VOLATILITY_OFFSET = 40
 _UPDATED_OFFSET = 56
-_ACTIVE_ID_OFFSET = 76
 _PROTOCOL_FEE_OFFSET = 216
 _I32, _I64, _U64 = Layout("<i"), Layout("<q"), Layout("<Q")
 
@@ -165,7 +169,7 @@ def _move_price(pair: bytearray, numbers: PairNumbers, swap: Swap, now: int) -> 
     _VOLATILITY.pack_into(pair, _VOLATILITY_OFFSET, *stored)
     if last.bin_id != numbers.active_id:
         _I64.pack_into(pair, _UPDATED_OFFSET, now)
-        _I32.pack_into(pair, _ACTIVE_ID_OFFSET, last.bin_id)
+        _I32.pack_into(pair, ACTIVE_ID_OFFSET, last.bin_id)
 
 
 def _forget(pair: bytearray, extension: bytes | None, emptied: list[int]) -> bytes | None:

@@ -10,6 +10,7 @@ from struct import Struct as Layout
 import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.amounts import BPS
 from fairlead.venues.meteora.bins import BINS_PER_ARRAY, first_bin_of
 from fairlead.venues.meteora.dlmm_accounts import PROGRAM_ID
 from fairlead.venues.venue import Account, ErrorClass, VenueError
@@ -32,6 +33,7 @@ _HEADER = Layout("<8sqB7x32s")
 _BINS_OFFSET = 56
 # amount_x, amount_y, price; open_order_amount, processed_order_remaining_amount, ask side.
 _BIN = Layout("<QQQQ80xQ8xQ4xB3x")
+_PRICE_OFFSET = 16
 _WORD = 2**64 - 1
 _KEYS = Layout("<8s32s")
 POSITIVE_OFFSET, NEGATIVE_OFFSET, _SIDE_SIZE = 40, 808, 768
@@ -212,6 +214,8 @@ class BinContent(msgspec.Struct, frozen=True, gc=False):
     processed_order_remaining_amount: int = 0
     # Whether its limit orders sell X.
     ask_side: bool = False
+    # With 64 fraction bits; 0 stands for one share per atom.
+    liquidity_supply: int = 0
 
 
 def encode_array(
@@ -223,11 +227,11 @@ def encode_array(
     for bin_id, b in bins.items():
         at = bin_id - first_bin_of(index)
         assert 0 <= at < BINS_PER_ARRAY
-        supply = 1 << 64 if b.amount_x or b.amount_y else 0
+        supply = b.liquidity_supply or (b.amount_x + b.amount_y) << 64
         offset = _BINS_OFFSET + at * _BIN.size
         data[offset : offset + 48] = Layout("<QQQQQQ").pack(
             *(b.amount_x, b.amount_y, b.price & _WORD, b.price >> 64),
-            *(supply & _WORD, (b.amount_x + b.amount_y) if supply else 0),
+            *(supply & _WORD, supply >> 64),
         )
         data[offset + 112 : offset + 141] = Layout("<QQQIB").pack(
             b.open_order_amount,
@@ -237,6 +241,15 @@ def encode_array(
             b.ask_side,
         )
     return bytes(data)
+
+
+def with_prices_shifted(data: bytes, factor_bps: int) -> bytes:
+    """The bytes of an array whose bins all have so much of their price."""
+    changed = bytearray(data)
+    for at in range(_BINS_OFFSET + _PRICE_OFFSET, ARRAY_SIZE, _BIN.size):
+        price = int.from_bytes(data[at : at + 16], "little") * factor_bps // BPS
+        changed[at : at + 16] = price.to_bytes(16, "little")
+    return bytes(changed)
 
 
 def encode_extension(lb_pair: Pubkey, extension: Extension) -> bytes:

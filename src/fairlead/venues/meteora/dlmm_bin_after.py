@@ -6,13 +6,14 @@ import msgspec
 
 from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.bins import BINS_PER_ARRAY
-from fairlead.venues.meteora.dlmm_curve import BinFill
+from fairlead.venues.meteora.dlmm_curve import BinFill, amount_in_for
 from fairlead.venues.meteora.dlmm_errors import MATH_OVERFLOW, refusal
 from fairlead.venues.meteora.dlmm_fees import U128_MAX, FeeSplit
 from fairlead.venues.meteora.dlmm_swap import Step
 
 _BINS_OFFSET, _BIN_SIZE = 56, 144
 _AMOUNTS = Layout("<QQ")
+_AMOUNTS_AND_PRICE = Layout("<QQQQ")
 # Of the liquidity supply, which has 64 fraction bits, only the whole part counts.
 _SHARES = Layout("<Q")
 _SHARES_OFFSET = 40
@@ -66,6 +67,18 @@ def fill_bin(
             _grow(array, at + _REWARD_OFFSET + 16 * reward.place, reward.amount, shares)
     if fill.net_in != fill.mm_in:
         _fill_orders(array, at, fill, mm_out, split.limit_orders, swap_for_y)
+
+
+def drain_bin(array: bytearray, bin_id: int, *, swap_for_y: bool) -> tuple[int, int]:
+    """Writes the bin as if the market makers' part had been swapped for no fee: (paid, taken)."""
+    at = _BINS_OFFSET + _BIN_SIZE * (bin_id % BINS_PER_ARRAY)
+    x, y, low, high = _AMOUNTS_AND_PRICE.unpack_from(array, at)
+    taken, price = y if swap_for_y else x, low | high << 64
+    if not taken:
+        return 0, 0
+    paid = amount_in_for(taken, price, swap_for_y)
+    _AMOUNTS.pack_into(array, at, *((x + paid, 0) if swap_for_y else (0, y + paid)))
+    return paid, taken
 
 
 def is_empty(array: bytearray) -> bool:

@@ -1,4 +1,4 @@
-"""Whole transactions with CLMM swaps, on the market's pools: the ledger against the real runtime.
+"""Whole transactions with CLMM and DLMM swaps on the market's pools, against the real runtime.
 
 The engine's own form of transaction, as it is and with something wrong: latch, token accounts,
 wrapped SOL and the swap. Compared: the error, and every byte and lamport of every account named.
@@ -27,7 +27,7 @@ from fairlead.ledger.market import PROGRAMS
 from fairlead.ledger.market_pool import put_program
 from fairlead.ledger.message import Message
 from fairlead.ledger.plans import ProgramTable
-from fairlead.ledger.programs import BASE_PROGRAMS, raydium_clmm
+from fairlead.ledger.programs import BASE_PROGRAMS, meteora_dlmm, raydium_clmm
 from fairlead.ledger.programs.token_transfer import TOKEN_2022_PROGRAM
 from fairlead.venues.venue import Venue
 from tests.ledger.random_swaps import RESERVED, RandomSwaps
@@ -36,19 +36,22 @@ from tests.ledger.test_against_litesvm import error_as_json, state_in
 FOLDER = os.environ.get("FAIRLEAD_PROGRAMS_DIR")
 TRANSACTIONS = 200
 FEE_LAMPORTS = 5_000
-# What the machine has besides accounts. The ledger knows Token-2022 by its address alone.
-BUILT_IN = {*BASE_PROGRAMS, raydium_clmm.PROGRAM_ID, TOKEN_2022_PROGRAM}
+# What the machine has besides accounts, and it has one venue's program at a time. The ledger knows
+# Token-2022 by its address alone.
+BUILT_IN = {
+    *BASE_PROGRAMS,
+    raydium_clmm.PROGRAM_ID,
+    meteora_dlmm.PROGRAM_ID,
+    TOKEN_2022_PROGRAM,
+}
 # The ledger's compute units are estimates, one figure for a program.
 OUT_OF_UNITS = ("exceeded CUs meter", "Computational budget exceeded")
 
 
-def machine(world: RandomSwaps) -> LiteSVM:
-    from fairlead.venues.raydium import clmm_accounts
-    from tests.vectors.record_clmm import find_program
-
+def machine(world: RandomSwaps, program_id: bytes, code: bytes) -> LiteSVM:
     svm = LiteSVM().with_sigverify(False).with_blockhash_check(False)
     svm = svm.with_transaction_history(0)
-    svm.add_program(clmm_accounts.PROGRAM_ID, find_program(Path(FOLDER or "")))
+    svm.add_program(Pubkey.from_bytes(program_id), code)
     time = world.clock
     svm.set_clock(SvmClock(time.slot, 0, time.epoch, time.epoch, time.unix_timestamp))
     return svm
@@ -72,13 +75,13 @@ def put(svm: LiteSVM, accounts: dict[bytes, AccountState], keys: tuple[bytes, ..
             svm.set_account(Pubkey.from_bytes(key), account)
 
 
-def is_of_the_swap(message: Message, error: Any) -> bool:
+def is_of_the_swap(message: Message, error: Any, program_id: bytes) -> bool:
     """Whether the transaction got as far as the swap; what is before it is held elsewhere."""
     if not isinstance(error, dict) or "InstructionError" not in error:
         return error is None
     failed = message.instructions[error["InstructionError"][0]]
     program: bytes = message.keys[failed.program_index]
-    return program == raydium_clmm.PROGRAM_ID
+    return program == program_id
 
 
 def svm_logs(answer: Any) -> Sequence[str]:
@@ -100,12 +103,11 @@ def on_ledger(world: RandomSwaps, message: Message, table: ProgramTable):
     return done.err, dict(zip(message.keys, done.after, strict=True)), done.logs
 
 
-@pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
-@pytest.mark.parametrize("seed", range(2))
-def test_transactions_with_clmm_swaps_do_what_the_real_runtime_does(seed):
-    world, table = RandomSwaps(seed, venues=(Venue.RAYDIUM_CLMM,)), ProgramTable(PROGRAMS)
+def compared(seed: int, venue: Venue, program_id: bytes, code: bytes) -> Counter[str]:
+    """What came of the venue's swaps, all the same on both."""
+    world, table = RandomSwaps(seed, venues=(venue,)), ProgramTable(PROGRAMS)
     put_program(world.accounts, TOKEN_2022_PROGRAM)
-    svm = machine(world)
+    svm = machine(world, program_id, code)
     seen: Counter[str] = Counter()
     for number in range(TRANSACTIONS):
         spoil = world.spoil_instructions if number % 2 else lambda found: None
@@ -120,7 +122,11 @@ def test_transactions_with_clmm_swaps_do_what_the_real_runtime_does(seed):
         if isinstance(answer, FailedTransactionMetadata):
             expected = error_as_json(answer.err())
         error, after, logs = on_ledger(world, message, table)
-        if not is_of_the_swap(message, expected) or ran_out(svm_logs(answer)) or ran_out(logs):
+        if (
+            not is_of_the_swap(message, expected, program_id)
+            or ran_out(svm_logs(answer))
+            or ran_out(logs)
+        ):
             continue
         where = (seed, number, message.instructions)
         assert expected == error, where
@@ -129,5 +135,26 @@ def test_transactions_with_clmm_swaps_do_what_the_real_runtime_does(seed):
                 found = state_in(svm, key)
                 assert (EMPTY if found is None else found) == (state if state.lamports else EMPTY)
         seen[str(error)] += 1
+    return seen
+
+
+@pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
+@pytest.mark.parametrize("seed", range(2))
+def test_transactions_with_clmm_swaps_do_what_the_real_runtime_does(seed):
+    from tests.vectors.record_clmm import find_program
+
+    code = find_program(Path(FOLDER or ""))
+    seen = compared(seed, Venue.RAYDIUM_CLMM, raydium_clmm.PROGRAM_ID, code)
+    assert seen["None"] > TRANSACTIONS // 4, seen
+    assert len(seen) > 8, seen
+
+
+@pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
+@pytest.mark.parametrize("seed", range(2))
+def test_transactions_with_dlmm_swaps_do_what_the_real_runtime_does(seed):
+    from tests.vectors.record_dlmm import find_program
+
+    code = find_program(Path(FOLDER or ""))
+    seen = compared(seed, Venue.METEORA_DLMM, meteora_dlmm.PROGRAM_ID, code)
     assert seen["None"] > TRANSACTIONS // 4, seen
     assert len(seen) > 8, seen
