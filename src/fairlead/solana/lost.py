@@ -71,12 +71,16 @@ def taker_of(evidence: TakerEvidence, wallet: str, latch: str) -> Taker | None:
         None if each is None or each.error is not None else is_signed_by(each, wallet)
         for each in evidence.named_by
     ]
+    was_there = evidence.is_present
     for each, is_ours in zip(evidence.named_by, signed, strict=True):
-        if each is not None and is_ours and not is_reclaim(each, wallet):
+        if each is None or not is_ours:
+            continue
+        if not is_reclaim(each, wallet):
             return Ours(each)
+        was_there = True
     if not evidence.is_complete or None in signed:
         return None
-    if not evidence.is_present:
+    if not was_there:
         return Nobody()
     # An index of history may lag behind the bank. So it does not do that no taker is ours: the one
     # by which the account came to be must be there, and be a stranger's.

@@ -15,12 +15,14 @@ from solders.transaction import VersionedTransaction
 
 from fairlead.orders.model import OrderStatus as S
 from fairlead.solana.accounts import SYSTEM_PROGRAM, TOKEN_PROGRAM
+from fairlead.solana.adoption import is_cancel
 from fairlead.solana.landed import LandedTransaction
 from fairlead.solana.latch import (
     Latch,
     create_with_seed,
     latch_address,
     latch_seed,
+    reclaim_instruction,
     take_instruction,
     wrap_address,
     wrap_seed,
@@ -32,6 +34,7 @@ from fairlead.solana.lost import (
     Stranger,
     TakerEvidence,
     agreed_taker,
+    is_reclaim,
     is_signed_by,
     match,
     seeds_in,
@@ -84,6 +87,7 @@ def naming(payer: Keypair) -> Instruction:
 TAKEN = landed(OURS, take_instruction(OURS.pubkey(), Latch(LATCH, SEED, RENT)))
 PAID = landed(THEIRS, transfer(THEIRS))
 NAMED = landed(THEIRS, naming(THEIRS), made=False)
+RECLAIMED = landed(OURS, reclaim_instruction(OURS.pubkey(), Latch(LATCH, SEED, RENT)), made=False)
 
 
 def found(*named_by: LandedTransaction | None, present: bool = True, complete: bool = True):
@@ -95,6 +99,22 @@ def test_transaction_that_our_wallet_signed_is_ours_whoever_else_names_the_latch
         assert Ours(TAKEN) == found(*named_by)
     # Its rent was taken back since; and a list that is not whole shows as much.
     assert Ours(TAKEN) == found(TAKEN, present=False, complete=False)
+
+
+def test_who_took_the_rent_back_did_not_take_the_latch() -> None:
+    assert is_reclaim(RECLAIMED, WALLET)
+    assert not is_reclaim(TAKEN, WALLET)
+    assert not is_reclaim(PAID, WALLET)
+    for named_by in permutations((TAKEN, RECLAIMED, NAMED)):
+        assert Ours(TAKEN) == found(*named_by, present=False)
+    assert Stranger() == found(RECLAIMED, PAID, present=False)
+    # Something was there to be taken back; the history does not say who made it.
+    assert found(RECLAIMED, present=False) is None
+
+
+def test_reclaim_is_no_cancel() -> None:
+    assert is_cancel(TAKEN)
+    assert not is_cancel(RECLAIMED)
 
 
 def test_stranger_is_shown_by_the_transaction_that_made_the_account() -> None:
