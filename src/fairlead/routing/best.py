@@ -6,7 +6,7 @@ import msgspec
 from fairlead.amounts import BPS
 from fairlead.ports import PoolSnapshot
 from fairlead.routing.costs import LamportPrice, further_leg_lamports, lamport_price, lamports_of
-from fairlead.routing.hops import UNITS_OF_A_LEG, HopSearch
+from fairlead.routing.hops import HopSearch
 from fairlead.routing.limits import Room
 from fairlead.routing.model import (
     Alternative,
@@ -25,7 +25,7 @@ from fairlead.routing.model import (
 )
 from fairlead.routing.single import candidates_of, no_route, reason_of
 from fairlead.routing.split import SplitRequest, best_split, vessels_of
-from fairlead.venues.venue import ErrorClass, LoadedPool
+from fairlead.venues.venue import ErrorClass
 
 
 def best_route(
@@ -63,17 +63,15 @@ def _splits(
         return []
     if not maybe and _is_near_its_bound(request, served):
         return []
-    units = {c.pool.address: c.quote.compute_units for c in served if c.quote is not None}
-    amount = request.amount_in_atoms
-    most = max([c.quote.amount_out_atoms for c in served if c.quote is not None], default=0)
+    quotes = {c.pool.address: c.quote for c in served if c.quote is not None}
+    most = max([quote.amount_out_atoms for quote in quotes.values()], default=0)
+    token_in, token_out, amount = request.token_in, request.token_out, request.amount_in_atoms
 
-    def cost(pool: LoadedPool) -> float:
-        lamports = further_leg_lamports(units.get(pool.address, UNITS_OF_A_LEG), costs)
-        return float(price.worth(lamports, amount, most))
+    def cost(units: int) -> int:
+        return price.worth(further_leg_lamports(units, costs), amount, most)
 
     pools = [c.pool for c in (*served, *maybe)]
-    token_in, token_out = request.token_in, request.token_out
-    vessels = vessels_of(pools, token_in, amount, snapshot.time, cost)
+    vessels = vessels_of(pools, token_in, amount, snapshot.time, quotes, cost)
     hop = SplitRequest(
         token_in, token_out, amount, snapshot.time, request.max_legs, request.min_gain_bps
     )

@@ -27,10 +27,14 @@ class LamportPrice(msgspec.Struct, frozen=True, gc=False):
     def worth(self, lamports: int, amount_in: int, amount_out: int) -> int:
         """Atoms of the output for this many lamports, on a route of these amounts; rounded up, at
         each of up to two steps."""
-        atoms = mul_div_ceil(lamports, self.atoms, self.lamports)
+        atoms = lamports
+        if self.lamports != 1 or self.atoms != 1:
+            atoms = mul_div_ceil(lamports, self.atoms, self.lamports)
         return mul_div_ceil(atoms, amount_out, amount_in) if self.is_of_input else atoms
 
 
+OF_SOL_OUT = LamportPrice(1)
+OF_SOL_IN = LamportPrice(1, is_of_input=True)
 UNKNOWN = LamportPrice(0)
 """No pool says what a lamport is worth: network costs count as nothing."""
 
@@ -41,9 +45,9 @@ def lamport_price(
     """By the route itself where a side is SOL, else by the best offer of other pools for one SOL in
     the output token, else in the input token."""
     if token_out == WSOL_MINT:
-        return LamportPrice(1)
+        return OF_SOL_OUT
     if token_in == WSOL_MINT:
-        return LamportPrice(1, is_of_input=True)
+        return OF_SOL_IN
     best = {token_out: 0, token_in: 0}
     for pool in others:
         first, second = pool.mints
@@ -71,13 +75,9 @@ def _paid_for_one_sol(pool: LoadedPool, time: ChainTime) -> int:
 
 def lamports_of(swap_units: int, costs: NetworkCosts, middle: Pubkey | None = None) -> int:
     """What landing these swaps costs: fees, tip, and the rent that does not come back."""
-    price = costs.compute_unit_price_micro_lamports
-    lamports = (
-        base_fee_lamports(signatures=1)
-        + priority_fee_lamports(compute_unit_limit(swap_units), price)
-        + costs.tip_lamports
-        + costs.rent_lamports
-    )
+    lamports = base_fee_lamports(signatures=1) + costs.tip_lamports + costs.rent_lamports
+    if price := costs.compute_unit_price_micro_lamports:
+        lamports += priority_fee_lamports(compute_unit_limit(swap_units), price)
     if middle is not None:
         lamports += sum([rent for mint, rent in costs.middle_rents if mint == middle])
     return lamports

@@ -6,7 +6,7 @@ first brings beyond that stays with the user in the middle token and counts as l
 (docs/decisions/0015-two-hops-without-a-program.md).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -22,6 +22,7 @@ from fairlead.routing.costs import (
 from fairlead.routing.limits import Room
 from fairlead.routing.model import (
     Alternative,
+    Binding,
     NetworkCosts,
     Path,
     RouteLeg,
@@ -29,12 +30,8 @@ from fairlead.routing.model import (
     Shape,
     whole_impact_bps,
 )
-from fairlead.routing.split import SplitRequest, best_split, vessels_of
+from fairlead.routing.split import SplitRequest, Vessel, best_split, vessels_of
 from fairlead.venues.venue import ChainTime, LoadedPool, SwapQuote, VenueError
-
-UNITS_OF_A_LEG = 100_000
-"""What a leg that was not quoted is expected to burn: a swap across a tick or some bins."""
-
 
 PAIRS_TRIED = 4
 """Pools of each hop, the best, among which a pair that fits one transaction is looked for."""
@@ -136,8 +133,9 @@ class HopSearch:
         if not fitting:
             return best
         chosen = max(fitting, key=lambda each: each.net_out_atoms)
-        bound = best.binding if best.net_out_atoms > chosen.net_out_atoms else None
-        return msgspec.structs.replace(chosen, binding=bound)
+        if best.net_out_atoms > chosen.net_out_atoms:
+            return msgspec.structs.replace(chosen, binding=best.binding)
+        return chosen
 
     def _second_after(self, out_atoms: int) -> Hop:
         """The second hop, when the first brings so much."""
@@ -153,7 +151,7 @@ class HopSearch:
             for other in hop.offers[:PAIRS_TRIED]:
                 pair = self._priced((_leg(first, offer), _leg(hop, other)), price)
                 yield pair
-                if pair.binding is None:
+                if pair.why is None:
                     return
 
     def _none(self, why: str) -> Alternative:
@@ -177,9 +175,7 @@ class HopSearch:
         legs = self.request.max_legs
         # At most what a first hop of no price impact would bring; none does.
         most_taken = self._after_tolerance(first.most_out_atoms() or 2 * first.best_out_atoms)
-        outer = vessels_of(
-            first.pools, first.input_mint, first.amount_in_atoms, self.time, self._cost_of(first, 0)
-        )
+        outer = self._vessels(first, first.amount_in_atoms)
         inner = None
         room = self._room([_leg(second, offer) for offer in second.offers[:1]])
         seen: set[tuple[int, ...]] = set()
@@ -192,13 +188,7 @@ class HopSearch:
                 continue
             if inner is None or taken > most_taken:
                 most_taken = max(most_taken, taken)
-                inner = vessels_of(
-                    second.pools,
-                    second.input_mint,
-                    most_taken,
-                    self.time,
-                    self._cost_of(second, 1),
-                )
+                inner = self._vessels(second, most_taken)
             hop = msgspec.structs.replace(second, amount_in_atoms=taken)
             rest = legs - len(brought.legs)
             paid = best_split(self._hop_request(hop, rest), inner, self._room(brought.legs))
@@ -207,7 +197,8 @@ class HopSearch:
             key = (len(brought.legs), len(paid.legs), paid.amount_out_atoms)
             if key not in seen:
                 seen.add(key)
-                yield self._priced((*brought.legs, *paid.legs), price)
+                kept_out = brought.binding or paid.binding
+                yield self._priced((*brought.legs, *paid.legs), price, kept_out)
 
     def _hop_request(self, hop: Hop, max_legs: int) -> SplitRequest:
         return SplitRequest(
@@ -219,22 +210,27 @@ class HopSearch:
             self.request.min_gain_bps,
         )
 
-    def _cost_of(self, hop: Hop, place: int) -> Callable[[LoadedPool], float]:
-        units = {offer.pool.address: offer.quote.compute_units for offer in hop.offers}
-        price, costs = self.prices[place], self.costs
+    def _vessels(self, hop: Hop, amount: int) -> list[Vessel]:
+        """The hop's pools, up to this amount of its input."""
+        price = self.prices[0 if hop.output_mint == self.middle else 1]
         amounts = max(hop.amount_in_atoms, 1), hop.best_out_atoms
+        quotes = {}
+        if amount == hop.amount_in_atoms:
+            quotes = {offer.pool.address: offer.quote for offer in hop.offers}
 
-        def cost(pool: LoadedPool) -> float:
-            lamports = further_leg_lamports(units.get(pool.address, UNITS_OF_A_LEG), costs)
-            return float(price.worth(lamports, *amounts))
+        def cost(units: int) -> int:
+            return price.worth(further_leg_lamports(units, self.costs), *amounts)
 
-        return cost
+        return vessels_of(hop.pools, hop.input_mint, amount, self.time, quotes, cost)
 
     def _room(self, before: Sequence[RouteLeg] = ()) -> Room:
         has_tip = self.costs.tip_lamports > 0
         return Room(self.request.lookup_tables, has_tip=has_tip, before=before)
 
-    def _priced(self, legs: tuple[RouteLeg, ...], price: LamportPrice) -> Alternative:
+    def _priced(
+        self, legs: tuple[RouteLeg, ...], price: LamportPrice, binding: Binding | None = None
+    ) -> Alternative:
+        """The legs with what they net; `binding` is what kept more of them out."""
         out = sum([leg.quote.amount_out_atoms for leg in legs if leg.input_mint == self.middle])
         units = sum([leg.quote.compute_units for leg in legs])
         lamports = lamports_of(units, self.costs, self.middle)
@@ -245,7 +241,7 @@ class HopSearch:
         if why is None and limit is not None:
             impact = whole_impact_bps(self.path, legs)
             why = f"price impact {impact} bps is above {limit}" if impact > limit else None
-        return Alternative(Shape.TWO_HOP, self.path, legs, out, net, exceeded, why)
+        return Alternative(Shape.TWO_HOP, self.path, legs, out, net, exceeded or binding, why)
 
 
 def _leg(hop: Hop, offer: Offer) -> RouteLeg:

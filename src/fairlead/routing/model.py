@@ -166,15 +166,24 @@ def route_of(
 ) -> Route:
     """The chosen legs as a route."""
     path, legs = chosen.path, chosen.legs
-    first = path.mints[0]
+    if len(legs) == 1:
+        # Nearly every order: 1 µs less than the sums below.
+        quote = legs[0].quote
+        amount_in, units = quote.amount_in_atoms, quote.compute_units
+        impact_bps = quote.price_impact_bps
+    else:
+        first = path.mints[0]
+        amount_in = sum([leg.quote.amount_in_atoms for leg in legs if leg.input_mint == first])
+        units = sum([leg.quote.compute_units for leg in legs])
+        impact_bps = whole_impact_bps(path, legs)
     return Route(
         path,
         legs,
-        sum([leg.quote.amount_in_atoms for leg in legs if leg.input_mint == first]),
+        amount_in,
         chosen.amount_out_atoms,
         chosen.net_out_atoms,
-        whole_impact_bps(path, legs),
-        sum([leg.quote.compute_units for leg in legs]),
+        impact_bps,
+        units,
         candidates,
         alternatives,
         chosen.binding,
@@ -188,8 +197,6 @@ def whole_impact_bps(path: Path, legs: Sequence[RouteLeg]) -> int:
     Of parallel legs what they pay against what they would at their pools' own prices before; of two
     hops what is left by the first times what is left by the second.
     """
-    if len(legs) == 1:
-        return legs[0].quote.price_impact_bps
     left_bps = BPS
     for mint in path.mints[:-1]:
         left_bps = left_bps * (BPS - _hop_impact_bps(mint, legs)) // BPS

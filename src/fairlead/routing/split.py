@@ -7,7 +7,7 @@ pays above the price that all parts share; without it the others would take its 
 or a lower one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
 import msgspec
@@ -19,6 +19,9 @@ from fairlead.routing.model import Binding, RouteLeg
 from fairlead.routing.water import Level, earned_at, level_of, out_of, taken_at
 from fairlead.venues.curves import Curve, curve_of
 from fairlead.venues.venue import ChainTime, LoadedPool, SwapQuote, VenueError
+
+UNITS_OF_A_LEG = 100_000
+"""What a leg that was not quoted is expected to burn: a swap across a tick or some bins."""
 
 MOST_TRIED = 10
 """Pools, those that earn most, among which sets that fit one transaction are looked for."""
@@ -69,14 +72,22 @@ def vessels_of(
     input_mint: Pubkey,
     amount_in_atoms: int,
     time: ChainTime,
-    cost_atoms: Callable[[LoadedPool], float],
+    quotes: Mapping[Pubkey, SwapQuote],
+    cost_atoms: Callable[[int], int],
 ) -> list[Vessel]:
-    """The pools that can serve some part, by address, so that their order decides nothing."""
+    """The pools that can serve some part, by address, so that their order decides nothing.
+
+    `quotes` are those for the whole amount, by pool; `cost_atoms` is what a leg of so many compute
+    units costs, in atoms of the output.
+    """
     found = []
     for pool in sorted(pools, key=lambda pool: bytes(pool.address)):
-        curve = curve_of(pool, input_mint, amount_in_atoms, time)
+        quote = quotes.get(pool.address)
+        paid = quote.amount_out_atoms if quote is not None else None
+        curve = curve_of(pool, input_mint, amount_in_atoms, time, paid)
         if curve is not None:
-            found.append(Vessel(pool, curve, cost_atoms(pool)))
+            units = quote.compute_units if quote is not None else UNITS_OF_A_LEG
+            found.append(Vessel(pool, curve, float(cost_atoms(units))))
     return found
 
 
@@ -161,6 +172,9 @@ def _within(request: SplitRequest, filled: _Filled | None) -> _Filled | None:
         order = _by_earnings(filled)
         less = _without(request, filled, order[: (surplus + 1) // 2])
         filled = less if less is not None else _without_any(request, filled, order)
+    if filled is None:
+        # Deep pools of a poor price went first, and the rest cannot do without each other.
+        filled = _filled(request, _paying_alone(request, vessels)[: request.max_legs])
     for _ in range(MOST_EXCHANGES):
         if filled is None:
             break
@@ -177,6 +191,12 @@ def _most_earning(vessels: Sequence[Vessel], root: float) -> list[Vessel]:
     earned = [earned_at(each.curve, root) - each.cost_atoms for each in vessels]
     order = sorted(range(len(vessels)), key=lambda n: (-earned[n], bytes(vessels[n].pool.address)))
     return [vessels[n] for n in order]
+
+
+def _paying_alone(request: SplitRequest, vessels: Sequence[Vessel]) -> list[Vessel]:
+    """These in the order of what they pay for as much of the whole as they take; most first."""
+    amount = request.amount_in_atoms
+    return sorted(vessels, key=lambda each: (-out_of(each.curve, amount), bytes(each.pool.address)))
 
 
 def _without_any(request: SplitRequest, filled: _Filled, order: list[int]) -> _Filled | None:
@@ -257,10 +277,7 @@ def _trials(request: SplitRequest, everything: _Filled, level: Level) -> list[Ro
     those that pay most alone."""
     vessels = (*everything.held, *everything.dry)
     beside = _most_earning(vessels, level.root)
-    alone = sorted(
-        vessels,
-        key=lambda each: (-out_of(each.curve, request.amount_in_atoms), bytes(each.pool.address)),
-    )
+    alone = _paying_alone(request, vessels)
     turns = [each for pair in zip_longest(beside, alone) for each in pair if each is not None]
     legs: list[RouteLeg] = []
     for vessel in list({id(each): each for each in turns}.values())[:MOST_TRIED]:

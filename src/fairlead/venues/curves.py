@@ -71,42 +71,52 @@ class Curve(msgspec.Struct, frozen=True, gc=False):
 
 
 def curve_of(
-    pool: LoadedPool, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime
+    pool: LoadedPool,
+    input_mint: Pubkey,
+    amount_in_atoms: int,
+    time: ChainTime,
+    paid_atoms: int | None = None,
 ) -> Curve | None:
-    """The pool's curve up to this input; None where it can serve no part of it."""
+    """The pool's curve up to this input; None where it can serve no part of it.
+
+    `paid_atoms`: what the pool pays for the whole, where that was asked already.
+    """
     try:
-        return _curve_of(pool, input_mint, amount_in_atoms, time)
+        return _curve_of(pool, input_mint, amount_in_atoms, time, paid_atoms)
     except VenueError:
         return None
 
 
-def _curve_of(pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime) -> Curve | None:
+def _curve_of(
+    pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime, paid: int | None
+) -> Curve | None:
     if isinstance(pool, LoadedClmmPool) and not pool.unproven:
         return _clmm(pool, input_mint, amount, time)
     if isinstance(pool, LoadedDlmmPool):
         return _dlmm(pool, input_mint, amount, time)
     if isinstance(pool, LoadedDammV2Pool):
-        taken = pool.quote_partial_in(input_mint, amount, time).amount_in_atoms
-        if taken < amount:
-            amount = int(taken * SPARE)
+        if paid is None:
+            taken = pool.quote_partial_in(input_mint, amount, time).amount_in_atoms
+            if taken < amount:
+                amount = int(taken * SPARE)
         if not pool.pool.numbers.base_fee.is_rate_limiter:
-            return _constant_product(pool, input_mint, amount, time)
+            return _constant_product(pool, input_mint, amount, time, paid)
     elif isinstance(pool, LoadedCpmmPool | LoadedAmmV4Pool) or (
         isinstance(pool, LoadedDammV1Pool) and not pool.pool.numbers.is_stable
     ):
-        return _constant_product(pool, input_mint, amount, time)
+        return _constant_product(pool, input_mint, amount, time, paid)
     return _sampled(pool, input_mint, amount, time)
 
 
 def _constant_product(
-    pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime
+    pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime, paid: int | None
 ) -> Curve | None:
     """The curve y = x / (p + q*x) through two quotes; fees of a fixed part keep that form."""
     part = amount // PROBE_PART
     if not part:
         return None
     near = pool.quote_exact_in(input_mint, part, time).amount_out_atoms
-    far = pool.quote_exact_in(input_mint, amount, time).amount_out_atoms
+    far = paid or pool.quote_exact_in(input_mint, amount, time).amount_out_atoms
     if not near or not far:
         return None
     at_near, at_far = part / near, amount / far

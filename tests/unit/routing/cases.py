@@ -55,7 +55,7 @@ def solved(case: Case, max_legs: int = 16, min_gain_bps: int = 0) -> Outcome:
     token_in, token_out = case.mints
     pools = [each.pool for each in case.made]
     request = SplitRequest(token_in, token_out, case.amount, NOW, max_legs, min_gain_bps)
-    vessels = vessels_of(pools, token_in, case.amount, NOW, lambda _: 0.0)
+    vessels = vessels_of(pools, token_in, case.amount, NOW, {}, lambda _: 0)
     split = best_split(request, vessels, Unlimited())
     assert split is not None, "the pools together take twice as much"
     bound = most_out([each.curves[case.side] for each in case.made], case.amount)
