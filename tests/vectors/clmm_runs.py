@@ -140,7 +140,7 @@ def compared(machine: Machine, vector: Vector) -> Run:
     if done.error is not None:
         said = done.error.kind if done.error.code is None else done.error.code
     outcome = "executed" if error is None else f"refused: {error}"
-    if error is None and machine.account(vector.pool).data[layout.STATUS_OFFSET] == 255:
+    if error is None and _is_closed(machine.account(vector.pool)):
         outcome = "executed, the pool closed after it"
     difference = None
     if said != error:
@@ -149,6 +149,12 @@ def compared(machine: Machine, vector: Vector) -> Run:
         difference = _difference(machine, vector, done, logs)
     event = next((line for line in logs if line.startswith(EVENT)), None)
     return Run(difference, outcome, vector, error, event, True)
+
+
+def _is_closed(account: Account) -> bool:
+    """Whether this is a CLMM pool that a swap has emptied."""
+    data = account.data
+    return data[:8] == layout.POOL_DISCRIMINATOR and data[layout.STATUS_OFFSET] == 255
 
 
 def as_sent(vector: Vector) -> Instruction:

@@ -1,4 +1,4 @@
-"""The ledger's DLMM on recorded swaps, and what it refuses: the codes are the compiled program's."""
+"""The ledger's DLMM on recorded swaps, and what it refuses with the compiled program's codes."""
 
 from itertools import pairwise
 from pathlib import Path

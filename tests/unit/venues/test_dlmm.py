@@ -328,8 +328,9 @@ def test_array_or_extension_that_is_not_the_pairs_is_refused(index, offset, valu
 
 
 def test_bin_without_its_price_is_refused():
+    pool = dlmm_pool({0: BinContent(0, amount_y=5)})
     with pytest.raises(VenueError, match="bin_without_price"):
-        dlmm_pool({0: BinContent(0, amount_y=5)})
+        pool.quote_exact_in(pool.mints[0], 1_000, NOW)
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,12 @@ def _slices(data: bytes) -> tuple[tuple[int, int], ...]:
 def _swap(context: InvokeContext, accounts: SwapAccounts, order: Order) -> None:
     pair = accounts.pair
     numbers = decode_numbers(pair.data)
-    _check_open(context, accounts, numbers)
     swap_for_y = accounts.user_in.data[:32] == accounts.mints[0].key
     fees = (_fee(accounts.mints[0], context.epoch), _fee(accounts.mints[1], context.epoch))
     if not order.is_exact_in:
         # Refused before anything is looked at further.
         gross_output(fees[1 if swap_for_y else 0], order.amount)
+    _check_open(context, accounts, numbers)
     hooked = _hooked(order.slices, len(accounts.remaining))
     if not is_whole(accounts.oracle.data):
         raise InstructionError("ProgramFailedToComplete", log="SBF program panicked")

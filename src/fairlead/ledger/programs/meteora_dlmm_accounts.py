@@ -21,7 +21,7 @@ from fairlead.ledger.programs.token_data import TOKEN_PROGRAM
 from fairlead.venues.anchor import anchor_error
 from fairlead.venues.meteora import dlmm_accounts, dlmm_arrays
 from fairlead.venues.meteora.dlmm_accounts import PairNumbers
-from fairlead.venues.meteora.dlmm_arrays import Bin, bins_on_path, extension_from_bytes
+from fairlead.venues.meteora.dlmm_arrays import ArrayBins, extension_from_bytes
 from fairlead.venues.meteora.dlmm_errors import INVALID_BIN_ARRAY, INVALID_TOKEN_MINT, refusal
 from fairlead.venues.meteora.dlmm_path import Path, indices_on_path
 from fairlead.venues.token2022 import MINT_SIZE, TOKEN_ACCOUNT_SIZE
@@ -262,7 +262,7 @@ class GivenArrays:
         count = len(self._remaining) + 1
         indices, end_code = indices_on_path(numbers, bitmap, count, swap_for_y=swap_for_y)
         accounts = iter(self._remaining)
-        found: list[tuple[int, tuple[Bin, ...]]] = []
+        found: list[tuple[int, ArrayBins]] = []
         for index in indices:
             try:
                 view = self._next(accounts, index)
@@ -271,7 +271,7 @@ class GivenArrays:
                 return Path(tuple(found), None)
             self.by_index[index] = view
             orders = numbers.supports_limit_order
-            found.append((index, bins_on_path(view.data, index, swap_for_y, orders)))
+            found.append((index, ArrayBins(view.data, index, swap_for_y, orders)))
         return Path(tuple(found), end_code)
 
     def raise_pending(self) -> None:

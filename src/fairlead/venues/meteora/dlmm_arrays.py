@@ -3,9 +3,10 @@
 Source: MeteoraAg/dlmm-sdk @ fb02e51, `idls/dlmm.json`, `commons/src/extensions/bin_array*.rs`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct as Layout
+from typing import overload
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -178,29 +179,64 @@ def bins_on_path(
     data: bytes, index: int, swap_for_y: bool, supports_limit_order: bool
 ) -> tuple[Bin, ...]:
     """The bins of this array that pay something out, in the order in which a swap meets them."""
+    rows = memoryview(data)[_BINS_OFFSET : _BINS_OFFSET + BINS_PER_ARRAY * _BIN.size]
     found = []
-    first = first_bin_of(index)
-    unpack, at = _BIN.unpack_from, _BINS_OFFSET
-    for bin_id in range(first, first + BINS_PER_ARRAY):
-        x, y, low, high, open_orders, processed, ask_side = unpack(data, at)
-        at += _BIN.size
-        mm_amount = y if swap_for_y else x
-        orders = supports_limit_order and (ask_side != 0) != swap_for_y
-        if not mm_amount and not (orders and (open_orders or processed)):
+    bin_id = first_bin_of(index) - 1
+    for x, y, low, high, open_orders, processed, ask_side in _BIN.iter_unpack(rows):
+        bin_id += 1
+        amount = y if swap_for_y else x
+        if supports_limit_order and (open_orders or processed) and (ask_side != 0) != swap_for_y:
+            layers = tuple([layer for layer in (amount, processed, open_orders) if layer])
+        elif amount:
+            layers = (amount,)
+        else:
             continue
-        candidates = (mm_amount, processed, open_orders) if orders else (mm_amount,)
-        layers = tuple(amount for amount in candidates if amount)
         price = low | high << 64
         if not price:
             # The program stores it when it makes the array, and counts on it.
             raise VenueError(ErrorClass.TERMINAL, "bin_without_price", detail=str(bin_id))
-        if swap_for_y:
-            needs = [-(-(amount << 64) // price) for amount in layers]
+        if len(layers) == 1:
+            (total,) = layers
+            need = -(-(total << 64) // price) if swap_for_y else -(-total * price >> 64)
+            found.append(Bin(bin_id, price, amount, total, need, need if amount else 0, layers))
         else:
-            needs = [-(-amount * price >> 64) for amount in layers]
-        mm_need = needs[0] if mm_amount else 0
-        found.append(Bin(bin_id, price, mm_amount, sum(layers), sum(needs), mm_need, layers))
+            found.append(_layered(bin_id, price, amount, layers, swap_for_y))
     return tuple(reversed(found)) if swap_for_y else tuple(found)
+
+
+def _layered(
+    bin_id: int, price: int, amount: int, layers: tuple[int, ...], swap_for_y: bool
+) -> Bin:
+    """A bin of several layers, each of which rounds by itself."""
+    if swap_for_y:
+        needs = [-(-(layer << 64) // price) for layer in layers]
+    else:
+        needs = [-(-layer * price >> 64) for layer in layers]
+    return Bin(bin_id, price, amount, sum(layers), sum(needs), needs[0] if amount else 0, layers)
+
+
+class ArrayBins(Sequence[Bin]):
+    """The bins of one array in one direction, decoded when a walk comes to them."""
+
+    __slots__ = ("_arguments",)
+
+    def __init__(
+        self, data: bytes, index: int, swap_for_y: bool, supports_limit_order: bool
+    ) -> None:
+        self._arguments = (data, index, swap_for_y, supports_limit_order)
+
+    def __iter__(self) -> Iterator[Bin]:
+        return iter(bins_on_path(*self._arguments))
+
+    def __len__(self) -> int:
+        return len(bins_on_path(*self._arguments))
+
+    @overload
+    def __getitem__(self, place: int) -> Bin: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Bin, ...]: ...
+    def __getitem__(self, place: int | slice) -> Bin | tuple[Bin, ...]:
+        return bins_on_path(*self._arguments)[place]
 
 
 class BinContent(msgspec.Struct, frozen=True, gc=False):

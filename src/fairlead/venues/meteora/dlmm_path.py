@@ -1,6 +1,6 @@
 """The bin arrays a DLMM swap meets in one direction, by the pair's bitmap and its extension."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -8,10 +8,10 @@ from solders.pubkey import Pubkey
 from fairlead.venues.meteora.bins import array_of
 from fairlead.venues.meteora.dlmm_accounts import PairNumbers, bin_array_address
 from fairlead.venues.meteora.dlmm_arrays import (
+    ArrayBins,
     Bin,
     Extension,
     LeavesBitmap,
-    bins_on_path,
     check_array,
     next_array,
 )
@@ -31,7 +31,7 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     """The liquidity in one direction from the active bin on."""
 
     # By array, in path order, each with its index.
-    arrays: tuple[tuple[int, tuple[Bin, ...]], ...]
+    arrays: tuple[tuple[int, Sequence[Bin]], ...]
     # Why there is no more: the program's error number, None where more exists but was not given.
     end_code: int | None
 
@@ -71,13 +71,13 @@ def path_of(
     indices, end_code = indices_on_path(
         numbers, extension, MAX_ARRAYS_ON_PATH, swap_for_y=swap_for_y
     )
-    arrays: list[tuple[int, tuple[Bin, ...]]] = []
+    arrays: list[tuple[int, ArrayBins]] = []
     for index in indices:
         account = accounts.get(bin_array_address(lb_pair, index))
         if account is None:
             return Path(tuple(arrays), None)
         data = check_array(lb_pair, index, account)
-        bins = bins_on_path(data, index, swap_for_y, numbers.supports_limit_order)
+        bins = ArrayBins(data, index, swap_for_y, numbers.supports_limit_order)
         arrays.append((index, bins))
     return Path(tuple(arrays), end_code)
 
