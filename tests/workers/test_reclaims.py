@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from fairlead.ledger.account import rent_minimum
 from fairlead.orders.model import AttemptState, OrderStatus
 from fairlead.orders.model import EventType as E
+from fairlead.workers import reclaiming
 from fairlead.workers.reclaiming import ReclaimerSettings
 from fairlead.workers.worker import WorkerSettings
 from tests.workers import reclaims
@@ -49,6 +50,24 @@ async def test_rent_of_every_latch_comes_back(world: World):
     await until(lambda: taken_back(world))
     assert ["reclaimed"] * 9 == states(world)
     assert 9 * RENT == (await world.store.lent()).reclaimed_lamports
+
+
+def test_more_than_one_read_takes_are_on_their_way_at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reclaiming, "READ_AT_A_TIME", 8)
+
+    async def body(world: World) -> None:
+        world.process(settings(patience_blocks=50))
+        await world.ends(*[await world.submit() for _ in range(24)])
+
+        async def begun() -> bool:
+            return bool(await world.store.live_reclaims(9))
+
+        await until(begun)
+        await world.clock.sleep(0.2)
+        assert 3 == len(await world.store.live_reclaims(9))
+        await until(lambda: taken_back(world))
+
+    live(body)
 
 
 @in_world()

@@ -47,16 +47,20 @@ class TaskGroup:
         return asyncio.get_running_loop().create_task(coroutine, context=self._context.copy())
 
     def add(self, task: asyncio.Task[Any]) -> None:
-        if task.get_name() not in _OF_NOBODY:
-            self._tasks[task] = None
-            task.add_done_callback(self._done)
+        self._tasks[task] = None
+        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        del self._tasks[task]
+        self._tasks.pop(task, None)
 
     async def end(self) -> None:
         """Cancel them, again and again: each lets some task end whose end another waits for."""
-        while self._tasks:
+        while True:
+            # A task has its name only after it was made.
+            for task in [task for task in self._tasks if task.get_name() in _OF_NOBODY]:
+                self._done(task)
+            if not self._tasks:
+                return
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=0.001)

@@ -1,13 +1,14 @@
 """Reclaims of a simulated world, held to rule 12 and to the ledger: what is taken back is what was
 lent, and never while an attempt of its order could still land."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from fairlead.ledger.account import SYSTEM_PROGRAM
+from fairlead.ledger.account import SYSTEM_PROGRAM, rent_minimum
 from fairlead.ledger.message import parse_transaction
 from fairlead.orders.lent import Reclaim, ReclaimSettled
 from fairlead.orders.model import Attempt, AttemptState
@@ -123,9 +124,30 @@ class Reclaims:
         return reclaim is not None
 
     def check(self) -> None:
-        """Once nothing moves any more: no latch holds anything."""
-        for address, order_id in self._order_of.items():
-            state = self._cluster.bank.account(bytes(Pubkey.from_string(address)))
-            if state is not None and state.lamports:
-                text = f"{state.lamports} lamports are left in {address}"
-                self._fail("rent comes back (rule 12)", text, order_id)
+        """Once nothing moves any more: what our own transactions put into latches is back."""
+        back = self._taken_back()
+        for order_id, known in self._orders.items():
+            for attempt in known.attempts.values():
+                address = attempt.latch_address
+                record = self._cluster.final.get(bytes(Signature.from_string(attempt.signature)))
+                if address is None or record is None or record.err is not None:
+                    continue
+                # A stranger's may have been there besides, or come later: a fork puts it anywhere.
+                if back[address] < rent_minimum(0):
+                    text = f"{back[address]} lamports came back from {address}"
+                    self._fail("rent comes back (rule 12)", text, order_id)
+
+    def _taken_back(self) -> Counter[str]:
+        """Lamports by latch."""
+        back: Counter[str] = Counter()
+        for signature, reclaim in self.known.items():
+            record = self._cluster.final.get(bytes(Signature.from_string(signature)))
+            if record is None or record.err is not None:
+                continue
+            message = parse_transaction(reclaim.raw).message
+            for each in message.instructions:
+                if each.data[:4] == _TRANSFER_WITH_SEED:
+                    source = message.keys[each.account_indexes[0]]
+                    lamports = int.from_bytes(each.data[4:12], "little")
+                    back[str(Pubkey.from_bytes(source))] += lamports
+        return back

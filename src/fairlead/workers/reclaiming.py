@@ -110,9 +110,8 @@ class Reclaimer:
                 break
             await self._parts.clock.sleep(0)
         newest = newest_due(height, self._policy)
-        if len(live) < MAX_LIVE and newest >= self._since_height:
-            due = await store.due_latches(newest, READ_AT_A_TIME)
-            await self._take_back(ripe(due, newest, self._settings.patience_blocks))
+        if newest >= self._since_height:
+            await self._take_all_back(newest, MAX_LIVE - len(live))
 
     async def _height(self) -> int | None:
         """The final height that enough witnesses have reached."""
@@ -128,9 +127,21 @@ class Reclaimer:
 
     # -- beginning
 
-    async def _take_back(self, latches: Sequence[LentLatch]) -> None:
-        if not latches:
-            return
+    async def _take_all_back(self, newest: int, room: int) -> None:
+        """As many as there is room for on their way."""
+        patience = self._settings.patience_blocks
+        while room > 0:
+            due = await self._parts.store.due_latches(newest, READ_AT_A_TIME)
+            latches = ripe(due, newest, patience)
+            if not latches:
+                return
+            begun = await self._take_back(latches)
+            room -= begun
+            if not begun or len(due) < READ_AT_A_TIME:
+                return
+
+    async def _take_back(self, latches: Sequence[LentLatch]) -> int:
+        """How many transactions were stored for them."""
         balances = await self._balances(latches)
         empty = [address for address, lamports in balances.items() if lamports == 0]
         if empty:
@@ -138,11 +149,12 @@ class Reclaimer:
             await self._parts.store.absent_latches(empty)
         found = batches(latches, balances)
         if not found:
-            return
+            return 0
         latest = await self._parts.chain.latest_blockhash()
         signed = [await self._signed(batch, latest) for batch in found]
         reclaims = [each for each in signed if each is not None]
         await _in_turns([partial(self._begin, each) for each in reclaims])
+        return len(reclaims)
 
     async def _balances(self, latches: Sequence[LentLatch]) -> dict[str, int]:
         """What enough witnesses say that each holds, at a height that allows to take it."""
