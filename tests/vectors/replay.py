@@ -8,8 +8,11 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.program import AccountView, InstructionError, Program
 from fairlead.ledger.programs import (
+    meteora_damm_v1,
     meteora_damm_v2,
     meteora_dlmm,
+    meteora_vault,
+    raydium_amm_v4,
     raydium_clmm,
     raydium_cpmm,
 )
@@ -21,16 +24,24 @@ from fairlead.venues.venue import Account, ChainTime
 
 PROGRAMS: Mapping[Pubkey, Program] = {
     Pubkey.from_bytes(module.PROGRAM_ID): module.PROGRAM
-    for module in (raydium_cpmm, meteora_damm_v2, raydium_clmm, meteora_dlmm)
+    for module in (
+        meteora_damm_v1,
+        meteora_damm_v2,
+        meteora_dlmm,
+        raydium_amm_v4,
+        raydium_clmm,
+        raydium_cpmm,
+    )
 }
 
 
 MISSING = Account(Pubkey.default(), 0, b"")
+VAULT = Pubkey.from_bytes(meteora_vault.PROGRAM_ID)
 LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 SYSVAR_OWNER = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 BUILT_IN = {
     **dict.fromkeys(
-        (*PROGRAMS, TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MEMO_PROGRAM), Account(LOADER, 1, b"")
+        (*PROGRAMS, TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MEMO_PROGRAM, VAULT), Account(LOADER, 1, b"")
     ),
     damm_v2.INSTRUCTIONS_SYSVAR: Account(SYSVAR_OWNER, 0, b""),
 }

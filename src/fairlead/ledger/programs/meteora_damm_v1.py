@@ -28,6 +28,7 @@ from fairlead.venues.meteora import damm_v1
 from fairlead.venues.meteora.damm_v1_accounts import (
     ACTIVATION_BY_TIME,
     ACTIVATION_TYPE_OFFSET,
+    DEPEG_NONE,
     ENABLED_OFFSET,
     PoolNumbers,
     decode_numbers,
@@ -52,6 +53,7 @@ from fairlead.venues.meteora.damm_v1_swap import (
     check_open,
     compared_out,
     input_of,
+    net_of,
     output_of,
     shares_for,
     split_fee,
@@ -92,7 +94,6 @@ def _swap(context: InvokeContext, accounts: SwapAccounts, amount_in: int, minimu
     numbers = _open_pool(context, pool.data)
     if not amount_in:
         return
-    stable, rest = _curve(accounts, numbers, now)
     a_to_b = accounts.source.data[:32] == accounts.mints[0]
     fees = pool.data[234:266], pool.data[266:298]
     if accounts.fee.key != fees[0 if a_to_b else 1]:
@@ -101,10 +102,11 @@ def _swap(context: InvokeContext, accounts: SwapAccounts, amount_in: int, minimu
     source, target = into.side(), out_of.side()
     worth = worth_of(source, target, now)
     trade_fee, protocol_fee = split_fee(numbers, amount_in)
-    host_fee = _pay_fee(context, accounts, rest, protocol_fee)
-    net = amount_in - protocol_fee
+    host_fee = _pay_fee(context, accounts, numbers, protocol_fee)
+    net = net_of(amount_in, protocol_fee)
     lp_in = put_in(context, into, accounts.source, accounts.user, net, now)
     curve_in = input_of(source, worth, net, lp_in, trade_fee)
+    stable = _curve(accounts, numbers, now)
     curve_out, rounds = output_of(stable, worth, curve_in, a_to_b)
     lp_out, amount_out = shares_for(target, worth.unlocked_out, curve_out)
     if curve_out:
@@ -138,26 +140,22 @@ def _pool_signer(context: InvokeContext, accounts: SwapAccounts) -> AccountView:
     return signer(context, seeds, PROGRAM_ID, accounts.a.shares.key)
 
 
-def _curve(
-    accounts: SwapAccounts, numbers: PoolNumbers, now: int
-) -> tuple[StableCurve | None, Sequence[AccountView]]:
-    """The pool's curve at this time, and the accounts that are left over.
+def _curve(accounts: SwapAccounts, numbers: PoolNumbers, now: int) -> StableCurve | None:
+    """The pool's curve at this time, None for the constant product.
 
     A staked token's price that is too old is looked up and kept.
     """
-    rest = accounts.rest
     if not numbers.is_stable:
-        return None, rest
+        return None
     price = None
     stake = stake_address(accounts.pool.data, numbers.depeg_type)
     if stake is not None:
         price = numbers.base_virtual_price
         if needs_new_price(numbers, now):
-            price = _looked_up(numbers.depeg_type, bytes(stake), rest)
+            price = _looked_up(numbers.depeg_type, bytes(stake), accounts.rest)
             accounts.pool.data = pool_with_price(accounts.pool.data, price, now)
-        rest = rest[1:]
     multipliers = (numbers.token_a_multiplier, numbers.token_b_multiplier)
-    return StableCurve(numbers.amp, *multipliers, price), rest
+    return StableCurve(numbers.amp, *multipliers, price)
 
 
 def _looked_up(depeg_type: int, stake: bytes, rest: Sequence[AccountView]) -> int:
@@ -173,12 +171,10 @@ def _looked_up(depeg_type: int, stake: bytes, rest: Sequence[AccountView]) -> in
 
 
 def _pay_fee(
-    context: InvokeContext,
-    accounts: SwapAccounts,
-    rest: Sequence[AccountView],
-    protocol_fee: int,
+    context: InvokeContext, accounts: SwapAccounts, numbers: PoolNumbers, protocol_fee: int
 ) -> int:
     """Pays the protocol and, where an account for it is named, a host; the host's part."""
+    rest = accounts.rest[1:] if numbers.depeg_type != DEPEG_NONE else accounts.rest
     host_fee = protocol_fee * HOST_FEE_PERCENT // 100 if rest else 0
     to_protocol = protocol_fee - host_fee
     if host_fee:

@@ -102,7 +102,10 @@ def calculate_fee(amount: int, numerator: int, denominator: int) -> int:
         return 0
     if not denominator:
         raise refusal(FEE_CALCULATION_FAILURE, "a fee's denominator is 0")
-    return amount * numerator // denominator or 1
+    fee = amount * numerator // denominator
+    if fee > U64_MAX:
+        raise overflow("a fee of more than 2^64-1")
+    return fee or 1
 
 
 class Worth(msgspec.Struct, frozen=True, gc=False):
@@ -129,7 +132,7 @@ def swap(
     source, target = vaults if a_to_b else vaults[::-1]
     worth = worth_of(source, target, now)
     trade_fee, protocol_fee = split_fee(numbers, amount_in)
-    net = amount_in - protocol_fee
+    net = net_of(amount_in, protocol_fee)
     lp_in = deposit(source, worth.unlocked_in, net)
     curve_in = input_of(source, worth, net, lp_in, trade_fee)
     curve_out, rounds = output_of(stable, worth, curve_in, a_to_b)
@@ -172,10 +175,15 @@ def split_fee(numbers: PoolNumbers, amount_in: int) -> tuple[int, int]:
         trade_fee -= protocol_fee
     if trade_fee < 0:
         raise refusal(FEE_CALCULATION_FAILURE, "the protocol's part is more than the fee")
+    return trade_fee, protocol_fee
+
+
+def net_of(amount_in: int, protocol_fee: int) -> int:
+    """What is left to put into the vault."""
     if protocol_fee > amount_in:
         fee = "the protocol's fee is more than the input"
         raise refusal(MATH_OVERFLOW, fee, ErrorClass.TERMINAL)
-    return trade_fee, protocol_fee
+    return amount_in - protocol_fee
 
 
 def input_of(source: VaultSide, worth: Worth, net: int, lp_in: int, trade_fee: int) -> int:
