@@ -5,7 +5,7 @@ could still get into one.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,14 +22,14 @@ from fairlead.orders.model import (
     Change,
     Claimed,
     EventType,
-    NewOrder,
     OrderStatus,
 )
 from fairlead.ports import Accepted
-from fairlead.sim.cluster import Cluster
 from fairlead.sim.loop import VirtualLoop
+from fairlead.sim.memory import Known, Memory
 from fairlead.sim.reclaims import Reclaims
 from fairlead.sim.swaps import swap_in
+from fairlead.sim.truth import OVER, Truth
 from fairlead.store.writes import Accept, Claim, Release
 
 ENOUGH_VIOLATIONS = 1_000
@@ -45,44 +45,37 @@ class Violation(msgspec.Struct, frozen=True):
     at_s: float = 0.0
 
 
-class Known(msgspec.Struct):
-    """An order as it was committed."""
-
-    order: NewOrder
-    owner: str | None
-    # What reaches the user at the least: the limit, or what the first attempt asked for.
-    floor_atoms: int | None
-    status: OrderStatus
-    attempts: dict[str, Attempt] = {}
-    latch_generation: int = 0
-    # Rounds begun, and those of them that earlier firings used up.
-    round: int = 0
-    earlier_rounds: int = 0
-    is_over: bool = False
-
-
 class Auditor:
     """Told of each commit and each send. `violations` has what it found."""
 
     def __init__(
         self,
-        cluster: Cluster,
+        truth: Truth,
         max_rounds: int,
         now_s: Callable[[], float],
         tell_owner: Callable[[str, str, str], None],
+        has_asked: Callable[[str, str, float], bool],
     ) -> None:
-        self.orders: dict[str, Known] = {}
-        # Accepted and not ended.
-        self.open: dict[str, None] = {}
         self.violations: list[Violation] = []
-        self.order_of: dict[str, str] = {}
-        self.by_key: dict[str, str] = {}
-        self.reclaims = Reclaims(cluster, self.orders, self._where, self.fail)
-        self._cluster = cluster
+        self.memory = Memory()
+        self._truth = truth
+        self.reclaims = Reclaims(truth, self.memory, self.fail)
         self._max_rounds = max_rounds
         self._now_s = now_s
         # Told of who takes or loses which order: owner, what, order.
         self._tell_owner = tell_owner
+        # Whether this owner asked for the history of a wallet, if it began after that time.
+        self._has_asked = has_asked
+
+    @property
+    def orders(self) -> dict[str, Known]:
+        """Those that the store knows."""
+        return self.memory.orders
+
+    @property
+    def open(self) -> dict[str, None]:
+        """Accepted and not ended."""
+        return self.memory.open
 
     def is_over(self) -> bool:
         """Whether all has ended, or something went wrong already."""
@@ -115,12 +108,11 @@ class Auditor:
         if accepted.replayed:
             return
         limit = order.terms.limit_out_atoms
-        known = Known(order, accept.owner, limit, order.status)
+        known = Known(order, accept.owner, limit, order.status, self._now_s())
         known.round = 0 if accept.owner is None else 1
-        self.orders[order.order_id] = known
-        self.open[order.order_id] = None
+        self.memory.add(known)
         if order.idempotency_key is not None:
-            other = self.by_key.setdefault(order.idempotency_key, order.order_id)
+            other = self.memory.by_key.setdefault(order.idempotency_key, order.order_id)
             if other != order.order_id:
                 self.fail("one order for each key", f"made {other} too", order.order_id)
 
@@ -150,7 +142,7 @@ class Auditor:
         for settled in change.settled:
             self._settled(known, settled)
         if change.new_attempt is not None:
-            self._attempted(known, change.new_attempt)
+            self._attempted(known, change.new_attempt, change.owner)
         self._check_words(known, change)
         if change.release or change.end:
             known.owner = None
@@ -164,8 +156,7 @@ class Auditor:
             known.latch_generation = change.latch_generation
         if any(event.type is EventType.CONFIRMED for event in change.events):
             seen = str(change.signature)
-            is_there = bytes(Signature.from_string(seen)) in self._cluster.succeeded
-            if not is_there or not known.attempts[seen].legs:
+            if not self._truth.was_seen(seen) or not known.attempts[seen].legs:
                 self.fail("confirmed is what was seen (rule 19)", seen, order_id)
         known.round = change.round or known.round
         known.earlier_rounds = change.earlier_rounds or known.earlier_rounds
@@ -186,39 +177,56 @@ class Auditor:
             self.fail("attempts are stored first (rule 3)", settled.signature, order_id)
             return
         known.attempts[settled.signature] = msgspec.structs.replace(attempt, state=settled.state)
-        where = self._where(attempt)
+        where = self._truth.where(attempt)
         if settled.state is AttemptState.SUCCEEDED and where != "final success":
             self.fail("final is what is final (rule 19)", f"booked while {where}", order_id)
         elif settled.state is AttemptState.ERRORED and where != "final error":
             self.fail("a failure counts once final (rule 16)", f"failed while {where}", order_id)
-        elif settled.state is AttemptState.EXCLUDED and self._winner_beside(known, attempt) is None:
+        elif (
+            settled.state is AttemptState.EXCLUDED
+            and self._truth.winner_beside(known.attempts.values(), attempt) is None
+        ):
             self.fail("excluded by what is final (rule 9)", f"excluded while {where}", order_id)
-        elif settled.state is AttemptState.DEAD and where not in ("final error", "impossible"):
+        elif settled.state is AttemptState.DEAD and where not in OVER:
             self.fail("dead only with proof (rules 13-16)", f"dead while {where}", order_id)
 
-    def _winner_beside(self, known: Known, attempt: Attempt) -> Attempt | None:
-        """The attempt that holds the latch of this one for good."""
-        for other in known.attempts.values():
-            is_same = other.latch_address == attempt.latch_address is not None
-            is_other = other.signature != attempt.signature
-            if is_same and is_other and self._where(other) == "final success":
-                return other
-        return None
-
-    def _attempted(self, known: Known, attempt: Attempt) -> None:
+    def _attempted(self, known: Known, attempt: Attempt, owner: str | None) -> None:
         order_id = known.order.order_id
-        for other in known.attempts.values():
+        lost = self.memory.lost_of(order_id)
+        for each in lost:
+            if each.signature == attempt.signature:
+                self._found(known, each, attempt)
+                return
+        others = [*known.attempts.values(), *lost]
+        if order_id in self.memory.excused:
+            others = list(known.attempts.values())
+        for other in others:
             if other.latch_address is not None and other.latch_address == attempt.latch_address:
                 continue
-            where = self._where(other)
-            if where not in ("final error", "impossible"):
+            where = self._truth.where(other)
+            if where not in OVER:
                 text = f"attempt {attempt.number} while {other.number} is {where}"
                 self.fail("no new signature while one may land (rule 17)", text, order_id)
+        wallet = known.order.terms.wallet
+        is_swap = bool(attempt.legs) and owner is not None
+        if is_swap and not self._has_asked(owner or "", wallet, known.accepted_s):
+            text = f"{owner} signs for {wallet}, and never asked what it did"
+            self.fail("first its wallet is known (rule 23)", text, order_id)
         self._check_latch(known, attempt)
         self._check_terms(known, attempt)
-        known.attempts[attempt.signature] = attempt
-        self.order_of[attempt.signature] = order_id
-        self.reclaims.attempted(attempt)
+        self.memory.signs(known, attempt)
+
+    def _found(self, known: Known, lost: Attempt, attempt: Attempt) -> None:
+        """One that the store had lost belongs to it again (rule 23)."""
+        order_id = known.order.order_id
+        where = self._truth.where(lost)
+        if lost.raw != attempt.raw:
+            self.fail("what is found is what was lost (rule 23)", lost.signature, order_id)
+        if where not in ("final error", "final success"):
+            self.fail("found is what is final (rule 23)", f"found while {where}", order_id)
+        if where == "final success" and lost.legs and known.floor_atoms is None:
+            known.floor_atoms = attempt.minimum_out_atoms
+        self.memory.signs(known, attempt)
 
     def _check_latch(self, known: Known, attempt: Attempt) -> None:
         """All attempts of a generation exclude each other (rule 9)."""
@@ -258,45 +266,34 @@ class Auditor:
             self.fail("an order ends once", status.value, order_id)
         known.is_over = True
         self.open.pop(order_id, None)
-        succeeded = [a for a in known.attempts.values() if self._where(a) == "final success"]
-        if status in lifecycle.ENDED and any(each.legs for each in succeeded):
-            self.fail("the end is proven", f"{status} with a final swap", order_id)
+        attempts = list(known.attempts.values())
+        if order_id not in self.memory.excused:
+            attempts += self.memory.lost_of(order_id)
+        succeeded = [a for a in attempts if self._truth.where(a) == "final success"]
         if status in lifecycle.ENDED:
-            for attempt in known.attempts.values():
-                where = self._where(attempt)
-                is_cancel = not attempt.legs and where == "final success"
-                is_out = is_cancel or self._winner_beside(known, attempt) is not None
-                if where not in ("final error", "impossible") and not is_out:
-                    text = f"{status} while attempt {attempt.number} is {where}"
-                    self.fail("the end is proven", text, order_id)
+            if any(each.legs for each in succeeded):
+                self.fail("the end is proven", f"{status} with a final swap", order_id)
+            self._check_none_lands(attempts, status, order_id)
         elif len(succeeded) != 1:
             self.fail("the end is proven", f"{status} with {len(succeeded)} final swaps", order_id)
 
-    def _where(self, attempt: Attempt) -> str:
-        """What is true of an attempt now."""
-        cluster = self._cluster
-        key = bytes(Signature.from_string(attempt.signature))
-        record = cluster.final.get(key)
-        if record is not None:
-            return "final success" if record.err is None else "final error"
-        found = cluster.bank.signature_status(key)
-        if found is not None:
-            return f"in a block ({found.level}, {'success' if found.err is None else 'error'})"
-        last_valid = cluster.bank.last_valid_block_height(
-            bytes(Pubkey.from_string(attempt.blockhash))
-        )
-        if last_valid is None:
-            return "impossible"
-        # The window may grow while it lives; age is counted at the parent (rule 13).
-        last = last_valid - cluster.bank.params.blockhash_window + cluster.max_window + 1
-        return "impossible" if cluster.root_height() >= last else "still possible"
+    def _check_none_lands(
+        self, attempts: Sequence[Attempt], status: OrderStatus, order_id: str
+    ) -> None:
+        for attempt in attempts:
+            where = self._truth.where(attempt)
+            is_cancel = not attempt.legs and where == "final success"
+            is_out = is_cancel or self._truth.winner_beside(attempts, attempt) is not None
+            if where not in OVER and not is_out:
+                text = f"{status} while attempt {attempt.number} is {where}"
+                self.fail("the end is proven", text, order_id)
 
     # -- sends
 
     def sent(self, raw: bytes) -> str:
         """Bytes are about to leave; the order they are of."""
         signature = str(Signature.from_bytes(raw[1:65]))
-        order_id = self.order_of.get(signature)
+        order_id = self.memory.order_of.get(signature)
         if order_id is None and self.reclaims.sent(signature, raw):
             return ""
         if order_id is None:

@@ -83,7 +83,7 @@ class Clients:
         if sending.key is not None and self._dice.hits("key_repeated"):
             await asyncio.sleep(self._random.expovariate(0.5))
             again = await self._sent(sending)
-            if again not in (None, order_id):
+            if again not in (None, order_id) and not self._scene.is_lost(order_id):
                 self._scene.fail("one order for each key", f"then {again}", order_id)
         if sending.key is not None and self._dice.hits("key_misused"):
             await self._misuse(sending, order_id)
@@ -162,6 +162,7 @@ class Clients:
 
     async def _answer(self, order: NewOrder) -> Accepted:
         """Send it to one of the processes, which may die or hang over it."""
+        await self._scene.reachable()
         process = self._random.choice(self._scene.processes)
         asking = process.ask(process.accept(order))
         return await _answer_of(process, asking)
@@ -171,10 +172,10 @@ class Clients:
         try:
             other_id = await self._sent(other)
         except IdempotencyConflict as conflict:
-            if conflict.order_id != order_id:
+            if conflict.order_id != order_id and not self._scene.is_lost(order_id):
                 self._scene.fail("one order for each key", str(conflict.order_id), order_id)
             return
-        if other_id is not None:
+        if other_id is not None and not self._scene.is_lost(order_id):
             self._scene.fail("a key keeps its terms (rule 1)", other_id, order_id)
 
     # -- cancels
@@ -182,6 +183,7 @@ class Clients:
     async def cancel(self, order_id: str) -> None:
         """Until it is asked for, or cannot be."""
         for _ in range(CANCEL_TRIES):
+            await self._scene.reachable()
             process = self._random.choice(self._scene.processes)
             asking = process.ask(self._cancelled(process, order_id))
             try:
@@ -193,6 +195,10 @@ class Clients:
     async def _cancelled(self, process: Process, order_id: str) -> bool:
         store = process.store
         order, attempts = await store.order(order_id), await store.attempts(order_id)
+        if order is None:
+            if not self._scene.is_lost(order_id):
+                self._scene.fail("what was accepted is there", "it is gone", order_id)
+            return True
         try:
             change = cancel(order, attempts, process.clock.now_ms())
             if change is not None:

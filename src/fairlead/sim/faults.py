@@ -7,7 +7,9 @@ from typing import Literal
 
 import msgspec
 
-Per = Literal["send", "signature", "read", "wait", "write", "flush", "slot", "minute", "order"]
+Per = Literal[
+    "send", "signature", "read", "wait", "write", "flush", "slot", "minute", "order", "world"
+]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ KINDS: dict[str, Kind] = {
     "claim_lost": Kind(0.002, "write", "a claim of unknown outcome: it took nothing"),
     "claim_unheard": Kind(0.002, "write", "a claim of unknown outcome: it took orders"),
     "flush_rolled_back": Kind(0.004, "flush", "a commit fails with all that it took along"),
+    "flush_void": Kind(0.003, "flush", "a commit that is not made, of which nobody hears"),
+    "flush_unheard": Kind(0.003, "flush", "a commit that is made, of which nobody hears"),
     "crash_commit": Kind(0.004, "write", "a process dies right after a commit"),
     "crash_send": Kind(0.008, "send", "a process dies right after a send"),
     "crash": Kind(1.0, "minute", "a process dies anywhere"),
@@ -56,9 +60,12 @@ KINDS: dict[str, Kind] = {
     "hang": Kind(1.5, "minute", "a process does nothing, perhaps past its lease, and goes on"),
     "declared_dead": Kind(1.0, "minute", "a living worker is taken for dead"),
     "clock_jump": Kind(2.0, "minute", "the wall clock of a host is set"),
+    "backup": Kind(4.0, "minute", "the store is copied"),
+    "restore": Kind(0.4, "minute", "all processes end, and the last copy takes the store's place"),
     "chain_outage": Kind(1.0, "minute", "no provider of a process answers for a while"),
     "store_outage": Kind(1.0, "minute", "the store does not answer a process for a while"),
     "lag": Kind(2.0, "minute", "a provider falls behind by some blocks"),
+    "silence": Kind(1.0, "minute", "the subscriptions of a provider say nothing for a while"),
     "history_short": Kind(0.5, "minute", "a provider forgets old transactions"),
     "skip": Kind(0.08, "slot", "slots without a block"),
     "halt": Kind(0.5, "minute", "no blocks for a while"),
@@ -77,6 +84,10 @@ KINDS: dict[str, Kind] = {
     "lie_success": Kind(0.1, "read", "one of three says that a transaction landed that did not"),
     "lie_height": Kind(0.1, "read", "one of three tells a height that is far off"),
     "lie_absent": Kind(0.1, "read", "one of three says that accounts are not there"),
+    "lie_blockhash": Kind(
+        0.3, "read", "one of three says the opposite of isBlockhashValid", "planted trust_blockhash"
+    ),
+    "latch_off": Kind(0.15, "world", "the operator has switched the latch off"),
 }
 """Every kind, in the order of reports."""
 
@@ -169,16 +180,21 @@ class Dice:
         factors = {name: choice(SWARM) for name in KINDS}
         if EVEN in rates:
             factors = dict.fromkeys(KINDS, 1.0)
+        factors.update((name, 1.0) for name, kind in KINDS.items() if kind.per == "world")
         self.rates = {name: rates[name] * factors[name] for name in KINDS if name in rates}
 
     def rate(self, name: str) -> float:
         """Of a kind in this world."""
         return self.rates.get(name, 0.0)
 
+    @staticmethod
+    def _most(name: str) -> float:
+        return 1.0 if KINDS[name].per == "world" else MAX_RATE
+
     def hits(self, name: str, factor: float = 1.0) -> bool:
         """Whether this fault happens here, so many times likelier than usual; then it counts."""
         rate = self.rates.get(name)
-        if not rate or self.is_over or self.random.random() >= min(rate * factor, MAX_RATE):
+        if not rate or self.is_over or self.random.random() >= min(rate * factor, self._most(name)):
             return False
         self.fired[name] += 1
         return True

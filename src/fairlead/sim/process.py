@@ -15,6 +15,7 @@ from fairlead.bus.local import LocalBus
 from fairlead.chain.agreeing import AgreeingChain
 from fairlead.chain.pools import ChainPools, paper_pool_list
 from fairlead.errors import FairleadError, Overloaded, Rejected
+from fairlead.orders.model import EventType as E
 from fairlead.orders.model import NewOrder
 from fairlead.ports import Accepted, Hand, SendOutcome, Wallet
 from fairlead.sim.clock import ProcessClock, VirtualClock
@@ -27,24 +28,39 @@ from fairlead.sim.wire import Wire
 from fairlead.workers.work import Parts
 from fairlead.workers.worker import Worker, WorkerSettings
 
-FREQUENT_POINTS = frozenset(
-    {"accept", "claim", "submitted", "confirmed", "finalized", "send", "resend", "renew"}
-)
-RARE_FACTOR = 10.0
-"""How much likelier a process dies at the other points, which are passed that much less often."""
+_NEVER_LAST = frozenset({E.ACCEPTED, E.RESTED, E.CLAIMED, E.ROUTED, E.TAKEN_OVER})
+"""Events that are stored with others after them, or by other writes than changes."""
 
-RARER_POINTS = frozenset({"reclaim", "send_reclaim", "reclaim_settled", "latches_absent"})
-RARER_FACTOR = 60.0
-"""Most of these come after the last order, when nothing goes wrong any more."""
+SEND_POINTS = tuple(
+    f"{time}{kind}"
+    for time in ("send", "resend")
+    for kind in ("", "_beside", "_cancel", "_reclaim")
+)
+"""Bytes for the first time or again: of a swap that lives alone, or beside others, of a cancel, and
+of a reclaim."""
 
 CRASH_POINTS = (
-    *("accept", "claim", "submitted", "send", "resend", "confirmed", "finalized", "fired"),
-    *("attempt_died", "attempt_replaced", "round_failed", "reopened", "dropped", "put_off"),
-    *("cancel_requested", "cancelled", "expiry_reached", "expired", "failed", "still_proving"),
-    *("register", "renew", "adopt", "take_over", "hand_over"),
-    *sorted(RARER_POINTS),
+    *(each.value for each in E if each not in _NEVER_LAST),
+    *("accept", "claim", "adopt", "fired", "put_off", "attempt_died", "failed_found"),
+    *("register", "renew", "take_over", "hand_over"),
+    *("reclaim", "reclaim_settled", "latches_absent"),
+    *SEND_POINTS,
 )
-"""Where a process may die: right after these."""
+"""Where a process may die: right after these commits and sends."""
+
+_FREQUENT = (*("accept", "claim", "submitted", "confirmed", "send", "resend", "renew", "put_off"),)
+_RARE = (
+    *("attempt_replaced", "cancel_sent", "dropped", "expiry_reached", "failed", "failed_found"),
+    *("hand_over", "reopened", "send_cancel", "still_proving", "resend_cancel"),
+    *("reclaim", "send_reclaim", "resend_reclaim", "reclaim_settled", "latches_absent"),
+)
+POINT_FACTORS = {
+    **dict.fromkeys(CRASH_POINTS, 10.0),
+    **dict.fromkeys(_FREQUENT, 1.0),
+    **dict.fromkeys(_RARE, 40.0),
+    "finalized": 3.0,
+}
+"""How much likelier than its rate a process dies at points that are passed less often."""
 
 
 _T = TypeVar("_T")
@@ -78,6 +94,7 @@ class Process:
     def __init__(self, world: Surroundings, name: str, settings: WorkerSettings) -> None:
         self.name = name
         self.world = world
+        self.began_s = world.clock.monotonic()
         self.crashed = asyncio.Event()
         self._awake = asyncio.Event()
         self._awake.set()
@@ -113,11 +130,8 @@ class Process:
     async def point(self, name: str) -> None:
         """A crash point: after something that the world outside now knows."""
         dice = self.world.dice
-        kind = "crash_send" if name in ("send", "resend", "send_reclaim") else "crash_commit"
-        factor = 1.0 if name in FREQUENT_POINTS else RARE_FACTOR
-        if name in RARER_POINTS:
-            factor = RARER_FACTOR
-        if not self.crashed.is_set() and dice.hits(kind, factor):
+        kind = "crash_send" if name in SEND_POINTS else "crash_commit"
+        if not self.crashed.is_set() and dice.hits(kind, POINT_FACTORS[name]):
             self.world.crash_point(name)
             self.world.tell(self.name, f"dies right after {name}")
             self.crashed.set()
@@ -161,6 +175,10 @@ class Process:
             hand.doubt()
         return accepted
 
+    def has_asked(self, wallet: str) -> bool:
+        """Whether any of its providers told it the history of this wallet."""
+        return any(wallet in each.asked for each in self.providers)
+
     # -- what befalls it
 
     @property
@@ -187,7 +205,7 @@ class Process:
         self.clock.skew_ms = 0
         self.store.is_down = False
         for provider in self.providers:
-            provider.is_down = False
+            provider.is_down = provider.is_silent = False
             provider.fall_behind(0)
         self.wake()
 

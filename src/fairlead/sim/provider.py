@@ -63,6 +63,10 @@ class Provider:
         # Whether it may say what is true of no replica.
         self.is_liar = False
         self.is_down = False
+        # Its subscriptions say nothing.
+        self.is_silent = False
+        # Addresses of which it told the history.
+        self.asked: set[str] = set()
         # It stands still until it is so far behind, and follows at that distance.
         self._lag_blocks = 0
         self._stood_at_slot = 0
@@ -265,11 +269,24 @@ class Provider:
             address, limit=limit, before=before, until=until, commitment=commitment
         )
         first, last = self._first_slot(), self._slot_of(commitment)
+        self.asked.add(str(address))
         return await self._told(tuple([e for e in found if first <= e.slot <= last]), is_slow)
 
     async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
         is_slow = await self._ask()
         return await self._told(await self._paper.search(search, commitment), is_slow)
+
+    async def is_blockhash_valid(self, blockhash: str) -> bool:
+        """What no code of the engine may rest on: one that lags says false of a new one, too."""
+        is_slow = await self._ask()
+        bank, key = self._cluster.bank, bytes(Pubkey.from_string(blockhash))
+        last_valid = bank.last_valid_block_height(key)
+        height = self._view()[1].block.height
+        is_valid = last_valid is not None and last_valid - bank.params.blockhash_window <= height
+        is_valid = is_valid and last_valid is not None and height <= last_valid
+        if self._lies("lie_blockhash"):
+            is_valid = not is_valid
+        return await self._told(is_valid, is_slow)
 
     async def first_available_block(self) -> int:
         is_slow = await self._ask()
@@ -302,7 +319,7 @@ class Provider:
 
     async def wait_for_signature(self, signature: str, timeout_s: float) -> None:
         await self._gate()
-        if self._dice.hits("hint_lost"):
+        if self.is_silent or self._dice.hits("hint_lost"):
             await self._clock.sleep(timeout_s)
         elif self._dice.hits("hint_doubled"):
             await self._clock.sleep(0.001)

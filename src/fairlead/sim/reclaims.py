@@ -2,17 +2,17 @@
 lent, and never while an attempt of its order could still land."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from solders.pubkey import Pubkey
-from solders.signature import Signature
 
 from fairlead.ledger.account import SYSTEM_PROGRAM, rent_minimum
 from fairlead.ledger.message import parse_transaction
 from fairlead.orders.lent import Reclaim, ReclaimSettled
-from fairlead.orders.model import Attempt, AttemptState
-from fairlead.sim.cluster import Cluster
+from fairlead.orders.model import AttemptState
+from fairlead.sim.memory import Memory
+from fairlead.sim.truth import DECIDED, Truth
 from fairlead.store.writes import BeginReclaim, SettleReclaim
 from fairlead.workers.reclaiming import ReclaimerSettings
 
@@ -25,7 +25,6 @@ PATIENCES = (0, 20)
 POLL_MS = 1_000
 
 _TRANSFER_WITH_SEED = (11).to_bytes(4, "little")
-_OVER = ("final success", "final error", "impossible")
 
 
 def reclaimer_settings(draw: Any) -> ReclaimerSettings:
@@ -44,35 +43,15 @@ def moved_back(raw: bytes) -> int:
     )
 
 
-class Ended(Protocol):
-    """What has to be known of an order."""
-
-    attempts: dict[str, Attempt]
-    is_over: bool
-
-
 class Reclaims:
     """Told of each commit and send of one. What is wrong goes to the auditor's `fail`."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        orders: Mapping[str, Ended],
-        where: Callable[[Attempt], str],
-        fail: Callable[[str, str, str], None],
-    ) -> None:
+    def __init__(self, truth: Truth, memory: Memory, fail: Callable[[str, str, str], None]) -> None:
         # By signature, whatever became of them.
         self.known: dict[str, Reclaim] = {}
-        self._cluster = cluster
-        self._orders = orders
-        self._where = where
+        self._truth = truth
+        self._memory = memory
         self._fail = fail
-        # The order of each latch that an attempt was to take.
-        self._order_of: dict[str, str] = {}
-
-    def attempted(self, attempt: Attempt) -> None:
-        if attempt.latch_address is not None:
-            self._order_of[attempt.latch_address] = attempt.order_id
 
     def committed(self, value: Any, result: Any) -> None:
         if isinstance(value, BeginReclaim) and result:
@@ -83,21 +62,21 @@ class Reclaims:
     def _begun(self, reclaim: Reclaim) -> None:
         self.known[reclaim.signature] = reclaim
         for address in reclaim.latches:
-            order_id = self._order_of.get(address)
+            order_id = self._memory.latches.get(address)
             if order_id is None:
                 self._fail("only latches are taken back (rule 12)", address, "")
                 continue
-            known = self._orders[order_id]
+            known = self._memory.orders[order_id]
             if not known.is_over:
                 self._fail("taken back once all is over (rule 12)", "it has not ended", order_id)
-            for attempt in known.attempts.values():
-                where = self._where(attempt)
-                if where not in _OVER:
+            for attempt in (*known.attempts.values(), *self._memory.lost_of(order_id)):
+                where = self._truth.where(attempt)
+                if where not in DECIDED:
                     text = f"while attempt {attempt.number} is {where}"
                     self._fail("taken back once all is over (rule 12)", text, order_id)
 
     def _settled(self, settled: ReclaimSettled) -> None:
-        record = self._cluster.final.get(bytes(Signature.from_string(settled.signature)))
+        record = self._truth.final(settled.signature)
         is_so = {
             AttemptState.SUCCEEDED: record is not None and record.err is None,
             AttemptState.ERRORED: record is not None and record.err is not None,
@@ -108,13 +87,8 @@ class Reclaims:
             self._fail("a reclaim's end is proven (rule 12)", text, "")
 
     def _is_impossible(self, signature: str) -> bool:
-        cluster, reclaim = self._cluster, self.known[signature]
-        blockhash = parse_transaction(reclaim.raw).message.blockhash
-        last_valid = cluster.bank.last_valid_block_height(blockhash)
-        if last_valid is None:
-            return True
-        last = last_valid - cluster.bank.params.blockhash_window + cluster.max_window + 1
-        return cluster.root_height() >= last
+        message = parse_transaction(self.known[signature].raw).message
+        return self._truth.is_too_old(message.blockhash)
 
     def sent(self, signature: str, raw: bytes) -> bool:
         """Whether it is a reclaim that was stored."""
@@ -126,10 +100,10 @@ class Reclaims:
     def check(self) -> None:
         """Once nothing moves any more: what our own transactions put into latches is back."""
         back = self._taken_back()
-        for order_id, known in self._orders.items():
+        for order_id, known in self._memory.orders.items():
             for attempt in known.attempts.values():
                 address = attempt.latch_address
-                record = self._cluster.final.get(bytes(Signature.from_string(attempt.signature)))
+                record = self._truth.final(attempt.signature)
                 if address is None or record is None or record.err is not None:
                     continue
                 # A stranger's may have been there besides, or come later: a fork puts it anywhere.
@@ -141,7 +115,7 @@ class Reclaims:
         """Lamports by latch."""
         back: Counter[str] = Counter()
         for signature, reclaim in self.known.items():
-            record = self._cluster.final.get(bytes(Signature.from_string(signature)))
+            record = self._truth.final(signature)
             if record is None or record.err is not None:
                 continue
             message = parse_transaction(reclaim.raw).message

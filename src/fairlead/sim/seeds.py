@@ -23,6 +23,9 @@ LONGEST_S = 100_000.0
 CALM_S = 900.0
 """Once nothing goes wrong any more, every order has ended after so much virtual time."""
 
+LOST = "lost"
+"""The end of an order that a restore took from the store."""
+
 LOOK_EVERY_S = 0.5
 CANCEL_EVERY_S = 10.0
 
@@ -82,11 +85,14 @@ def live(seed: int, plan: Plan, *, keeps_story: bool = False) -> Lived:
         last = violations[-1]
         told = "\n".join([last.text, *logged[:3]])
         violations[-1] = msgspec.structs.replace(last, text=told)
-    ended = Counter(known.status.value for known in world.auditor.orders.values())
+    memory = world.auditor.memory
+    ended = Counter(known.status.value for known in memory.orders.values())
+    if memory.lost_orders:
+        ended[LOST] = len(memory.lost_orders)
     cpu_s = time.process_time() - began_s
     return Lived(
         seed,
-        len(world.auditor.orders),
+        len(memory.ever),
         dict(sorted(ended.items())),
         violations,
         dict(dice.fired),
@@ -114,6 +120,7 @@ async def _live(world: World, orders: int) -> None:
     await asyncio.wait([troubling])
     await trouble.over()
     _calm(world)
+    await trouble.operators.over()
     await asyncio.wait(playing)
     await _end(world, clients)
     if not world.auditor.violations:

@@ -38,16 +38,36 @@ class SimStore(SqliteStore):
         on_commit: Callable[[Committed], None],
         on_write: Callable[[Any, Any], None],
         dice: Dice,
+        image: bytes | None = None,
     ) -> None:
+        """`image`: the copy that it is restored from."""
         super().__init__(":memory:", clock, on_commit, inline=True)
         self._on_write = on_write
         self._dice = dice
+        self._image = image
+        self._faults = dice.table(("flush_void", "flush_unheard"))
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        if self._image is not None:
+            connection.deserialize(self._image)
+        return connection
+
+    def image(self) -> bytes:
+        """The whole file, for `image` of another one."""
+        return self._writer.serialize()
 
     async def _flush(self, writes: Sequence[Write]) -> Committed:
+        fault = self._faults.draw()
+        if fault == "flush_void":
+            _silence(writes, fault)
+            return Committed((), work=False)
         committed = await super()._flush(writes)
         for write in writes:
             if not isinstance(write.result, BaseException):
                 self._on_write(write.value, write.result)
+        if fault == "flush_unheard":
+            _silence(writes, fault)
         return committed
 
     async def _commit(self) -> None:
@@ -203,10 +223,18 @@ class StoreOfProcess:
             await asyncio.wait(set(self._late))
 
 
+def _silence(writes: Sequence[Write], fault: str) -> None:
+    """Nobody hears what became of a write."""
+    for write in writes:
+        write.result = WriteOutcomeUnknown(f"{fault} (simulated)")
+
+
 def name_of(change: Change) -> str:
     """What a change does, for the list of crash points: its last event, or what it sets."""
     if change.events:
         return change.events[-1].type.value
+    if change.new_attempt is not None:
+        return "failed_found"
     if change.settled:
         return "attempt_died"
     return "fired" if change.owner is None else "put_off"

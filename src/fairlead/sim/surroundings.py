@@ -15,7 +15,7 @@ class Scene(Protocol):
     clock: VirtualClock
     cluster: Cluster
     dice: Dice
-    # Those that live, or died and are not buried yet; never none.
+    # Those that live, or died and are not buried yet; none only while nobody is `reachable`.
     processes: list[Process]
 
     @property
@@ -23,4 +23,6 @@ class Scene(Protocol):
     @property
     def balances(self) -> Balances: ...
 
+    def is_lost(self, order_id: str) -> bool: ...
+    async def reachable(self) -> None: ...
     def fail(self, rule: str, text: str, order_id: str = "") -> None: ...

@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.sim.faults import KINDS
 from fairlead.sim.process import Process
+from fairlead.sim.restoring import Operators
 from fairlead.sim.world import World
 from fairlead.solana.accounts import SYSTEM_PROGRAM
 from fairlead.solana.latch import latch_address, latch_seed
@@ -21,12 +22,20 @@ MOST_PROCESSES = 5
 LONGEST_LAG_BLOCKS = 30
 SHORT_HISTORY_SLOTS = 12
 
+_WITHOUT_PROCESSES = frozenset(
+    {"halt", "fork", "fork_replay", "window", "slot_time", "market", "stranger"}
+)
+"""What can befall a world in which nobody is at work."""
+
+LONGEST_SILENCE_S = 20.0
+
 _TOLD_HERE = frozenset(
     {"lag", "history_short", "halt", "fork", "fork_replay", "window", "slot_time", "market"}
 )
 """The others say themselves whom they befall."""
 
-Mishap = Callable[[], Awaitable[None] | None]
+Mishap = Callable[[], Awaitable[None] | bool | None]
+"""False: it could not happen now."""
 
 
 class Trouble:
@@ -37,15 +46,19 @@ class Trouble:
         self._dice = world.dice
         self._random = world.dice.random
         self._tasks: set[asyncio.Task[None]] = set()
+        self.operators = operators = Operators(world)
         self._mishaps: dict[str, Mishap] = {
             "crash": self._crash,
             "stop": self._stop,
+            "backup": operators.back_up,
+            "restore": lambda: operators.restore() or False,
             "hang": self._hang,
             "declared_dead": self._declare_dead,
             "clock_jump": self._set_clock,
             "chain_outage": self._chain_outage,
             "store_outage": self._store_outage,
             "lag": self._lag,
+            "silence": self._silence,
             "history_short": self._shorten_history,
             "halt": world.cluster.halt,
             "fork": lambda: self._fork(replays=False),
@@ -66,11 +79,15 @@ class Trouble:
         while True:
             await asyncio.sleep(self._random.expovariate(sum(rates) / MINUTE_S))
             (name,) = self._random.choices(names, rates)
+            if self._world.is_down and name not in _WITHOUT_PROCESSES:
+                continue
             happening = self._mishaps[name]()
+            if happening is False:
+                continue
             dice.fired[name] += 1
             if name in _TOLD_HERE:
                 self._world.tell("world", KINDS[name].about)
-            if happening is not None:
+            if happening is not None and happening is not True:
                 task = asyncio.ensure_future(happening)
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -138,6 +155,13 @@ class Trouble:
         provider = self._random.choice(self._one().providers)
         provider.fall_behind(self._random.randrange(LONGEST_LAG_BLOCKS))
 
+    async def _silence(self) -> None:
+        provider = self._random.choice(self._one().providers)
+        self._world.tell(provider.name, "notifies of nothing")
+        provider.is_silent = True
+        await asyncio.sleep(self._random.uniform(1.0, LONGEST_SILENCE_S))
+        provider.is_silent = False
+
     def _shorten_history(self) -> None:
         """For good: a process begun later asks another endpoint."""
         self._random.choice(self._one().providers).history_slots = SHORT_HISTORY_SLOTS
@@ -149,12 +173,12 @@ class Trouble:
         for signature in self._world.cluster.fork(last, replays=replays):
             self._world.tell_signature("cluster", "drops", signature)
 
-    def _stranger(self) -> None:
+    def _stranger(self) -> bool:
         """Somebody who saw an attempt pays into its latch."""
         auditor = self._world.auditor
         seen = [each for each in auditor.open if auditor.orders[each].attempts]
         if not seen or not self._world.settings.execution.latch:
-            return
+            return False
         known = auditor.orders[self._random.choice(seen)]
         attempt = list(known.attempts.values())[-1]
         order = known.order
@@ -164,6 +188,7 @@ class Trouble:
         )
         self._world.tell("stranger", f"pays into latch {generation}", order.order_id)
         self._pay(address)
+        return True
 
     def _pay(self, address: Pubkey) -> None:
         wallet, bank = self._world.stranger, self._world.cluster.bank

@@ -16,6 +16,7 @@ from fairlead.bus.local import LocalBus
 from fairlead.chain.balances import ChainBalances
 from fairlead.chain.wallet import PaperWallet
 from fairlead.ledger.blocks import LedgerParams
+from fairlead.orders.budget import live_of
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Committed
 from fairlead.sim.audit import Auditor
@@ -25,6 +26,7 @@ from fairlead.sim.faults import Dice
 from fairlead.sim.process import Process
 from fairlead.sim.reclaims import MARGINS, reclaimer_settings
 from fairlead.sim.storing import SimStore
+from fairlead.sim.truth import Truth
 from fairlead.sim.wire import Wire
 from fairlead.solana.landing import LandingPolicy
 from fairlead.workers.work import ExecutorSettings
@@ -64,17 +66,21 @@ class World:
         self.cluster = Cluster(self.clock, seed, params, max_window, dice)
         self.wire = Wire(self.cluster, dice)
         self.bus = LocalBus()
+        self.truth = Truth(self.cluster)
         self.auditor = Auditor(
-            self.cluster,
+            self.truth,
             self.settings.execution.retry.max_rounds,
             self.clock.monotonic,
             self._tell_owner,
+            self._has_asked,
         )
-        self.store = SimStore(self.clock, self._committed, self.auditor.committed, dice)
+        self.store = self._new_store(None)
         self.wallet = PaperWallet(b"%d" % seed)
         self.stranger = PaperWallet(b"stranger")
         self.balances = ChainBalances(self.cluster.paper, self.clock)
         self.processes: list[Process] = []
+        # Set while clients reach the engine.
+        self.doors = asyncio.Event()
         # Signatures on the ledger that no order made.
         self.strangers: set[bytes] = set()
         self.points: Counter[str] = Counter()
@@ -94,8 +100,8 @@ class World:
                 Pubkey.from_string(address or self.wallet.default_address)
             )
         self._slots = asyncio.ensure_future(self.cluster.run())
-        for _ in range(self.dice.random.choice((1, 2, 2, 3))):
-            self.begin_process()
+        self._begin_processes()
+        self.doors.set()
 
     async def close(self) -> None:
         for process in self.processes:
@@ -106,6 +112,10 @@ class World:
         await self.store.close()
 
     # -- processes
+
+    def _begin_processes(self) -> None:
+        for _ in range(self.dice.random.choice((1, 2, 2, 3))):
+            self.begin_process()
 
     def begin_process(self) -> Process:
         self._begun += 1
@@ -122,11 +132,40 @@ class World:
 
     async def clear_away(self) -> None:
         for process in [p for p in self.processes if p.crashed.is_set() or p.is_over]:
+            if process not in self.processes:
+                continue
             # First, so that nobody asks it any more; and never none.
             if len(self.processes) == 1:
                 self.begin_process()
             self.processes.remove(process)
             await self._bury(process)
+
+    @property
+    def is_down(self) -> bool:
+        """Nobody is at work: the store is being restored."""
+        return not self.processes
+
+    async def shut_down(self) -> None:
+        """The end of every process, and of the store."""
+        self.doors.clear()
+        dead, self.processes = self.processes, []
+        for process in dead:
+            await self._bury(process)
+        await self.store.close()
+
+    async def begin_again(self, image: bytes) -> None:
+        """With the store as it was when copied."""
+        self.store = self._new_store(image)
+        await self.store.open()
+        self._begin_processes()
+
+    def _new_store(self, image: bytes | None) -> SimStore:
+        return SimStore(self.clock, self._committed, self.auditor.committed, self.dice, image)
+
+    async def reachable(self) -> None:
+        """Until a client finds a process that answers, or answered lately."""
+        while not self.doors.is_set():
+            await self.doors.wait()
 
     async def _bury(self, process: Process) -> None:
         await process.bury()
@@ -144,7 +183,17 @@ class World:
 
     def tell_signature(self, who: str, what: str, signature: bytes) -> None:
         text = str(Signature.from_bytes(signature))
-        self.tell(who, f"{what} {text[:8]}", self.auditor.order_of.get(text, ""))
+        self.tell(who, f"{what} {text[:8]}", self.auditor.memory.owner_of(text) or "")
+
+    def is_lost(self, order_id: str) -> bool:
+        """Whether the order was accepted, and a restore took it from the store."""
+        return order_id in self.auditor.memory.lost_orders
+
+    def _has_asked(self, owner: str, wallet: str, accepted_s: float) -> bool:
+        for process in self.processes:
+            if process.worker.owner == owner and process.began_s > accepted_s:
+                return process.has_asked(wallet)
+        return True
 
     def _tell_owner(self, owner: str, what: str, order_id: str) -> None:
         names = [each.name for each in self.processes if each.worker.owner == owner]
@@ -167,17 +216,26 @@ class World:
         """Which crash point comes after it."""
         signature = str(Signature.from_bytes(raw[1:65]))
         order_id = self.auditor.sent(raw)
-        is_first = signature not in self._sent
+        point = "resend" if signature in self._sent else "send"
         self._sent.add(signature)
-        point = "send" if is_first else "resend"
-        if is_first and signature in self.auditor.reclaims.known:
-            point = "send_reclaim"
+        point += self._kind_of(order_id, signature)
         self.tell(process, f"{point} {signature[:8]}", order_id)
         return point
 
+    def _kind_of(self, order_id: str, signature: str) -> str:
+        """Of what is sent: nothing for the only attempt of its order that lives."""
+        if signature in self.auditor.reclaims.known:
+            return "_reclaim"
+        known = self.auditor.orders.get(order_id)
+        if known is None or signature not in known.attempts:
+            return ""
+        if not known.attempts[signature].legs:
+            return "_cancel"
+        return "_beside" if len(live_of(tuple(known.attempts.values()))) > 1 else ""
+
     def send_answered(self, process: str, signature: str, fault: str | None) -> None:
         if fault is not None:
-            order_id = self.auditor.order_of.get(signature, "")
+            order_id = self.auditor.memory.owner_of(signature) or ""
             self.tell(process, f"{fault} {signature[:8]}", order_id)
 
 
@@ -185,7 +243,8 @@ def _settings(dice: Dice, max_window: int) -> WorkerSettings:
     draw = dice.random
     landing = LandingPolicy(
         max_blockhash_window=max_window,
-        tell_unknown_after_ms=draw.choice((5_000, 120_000)),
+        tell_unknown_after_ms=draw.choice((2_000, 5_000, 120_000)),
+        bump_after_ms=draw.choice((None, 1_000, 1_000, 4_000)),
         reclaim_margin=draw.choice(MARGINS),
     )
     retry = RetryPolicy(
@@ -193,7 +252,12 @@ def _settings(dice: Dice, max_window: int) -> WorkerSettings:
         base_ms=draw.choice((1, 1_000)),
         max_attempts_per_round=draw.choice((1, 3)),
     )
-    execution = ExecutorSettings(retry, landing, latch=draw.random() < 0.85)
+    execution = ExecutorSettings(
+        retry,
+        landing,
+        latch=not dice.hits("latch_off"),
+        fee_raise_percent=draw.choice((100, 150, 300)),
+    )
     return WorkerSettings(
         execution,
         concurrency=draw.choice((2, 8, 64)),
