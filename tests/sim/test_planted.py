@@ -40,7 +40,9 @@ HUNTS = {
     "latch_taken_is_executed": Hunt("stranger=300,send_slow,send_lost=0.3,even", 15, "rule 19"),
     "ignore_fork": Hunt("fork=30,send_slow,even", 4, "rule 19"),
     "quote_is_fill": Hunt("none", 2, "rule 20"),
-    "believe_one_provider": Hunt("lie_height=0.5,send_doomed=0.6,even", 15, "rules 13-16"),
+    "believe_one_provider": Hunt(
+        "three_providers=1,latch_off=1,lie_height=0.5,send_doomed=0.6,even", 4, "rules 13-16"
+    ),
     "no_fence": Hunt("hang=30,declared_dead=20,send_slow=0.5,even", 8, "rule 4"),
     # Or by the latches of several attempts (rule 9): the rent of none is ever found again.
     "forget_secret": Hunt("send_doomed=0.8,even", 8, "rule 12"),
@@ -55,12 +57,16 @@ HUNTS = {
     "forget_key": Hunt("key_repeated=0.5,even", 4, "one order for each key"),
     "reclaim_too_early": Hunt("cancel=0.9,send_lost=0.5,send_slow=0.5,even", 4, "rule 12"),
     "reclaim_before_store": Hunt("none", 4, "rule 3"),
-    # Behind the variable: it takes a landing in the last block, between two slow answers.
-    "status_before_height": Hunt("send_late=0.8,read_slow=0.25,even", 60, "rules 13-16", 150),
+    "status_before_height": Hunt(
+        "send_late=0.9,search_slow=0.9,send_slow=0.9,even", 15, "rules 13-16", 100
+    ),
+    "trust_blockhash": Hunt("send_slow=0.5,lag=60,even", 6, "rules 13-16"),
+    "skip_reconciliation": Hunt(
+        "backup=60,restore=20,send_slow=0.8,send_lost=0.6,even", 8, "rule 23"
+    ),
+    "won_cancel_is_executed": Hunt("cancel=0.9,send_lost=0.7,even", 4, "rule 19"),
 }
 """Measured with a margin: most are found by the first seed or the second."""
-
-RARE = {"status_before_height"}
 
 
 def found(name: str, plan: Plan, seeds: int) -> Lived | None:
@@ -78,7 +84,7 @@ def test_every_planted_bug_is_hunted():
     assert len(BUGS) >= 14
 
 
-@pytest.mark.parametrize("name", [name for name in HUNTS if USUAL or name not in RARE])
+@pytest.mark.parametrize("name", HUNTS)
 def test_planted_bug_is_found(name: str):
     hunt = HUNTS[name]
     if USUAL:

@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "rpc_garbage": Kind(0.01, "read", "an answer that cannot be read"),
     "rpc_timeout": Kind(0.005, "read", "no answer until a time-out"),
     "read_slow": Kind(0.03, "read", "the answer is old when it comes"),
+    "search_slow": Kind(0.03, "read", "a search of the whole history: the answer is old"),
     "status_missing": Kind(0.03, "read", "null from the recent cache"),
     "transaction_missing": Kind(0.03, "read", "a transaction not shown yet"),
     "hint_lost": Kind(0.1, "wait", "a subscription that stays silent"),
@@ -85,8 +86,9 @@ KINDS: dict[str, Kind] = {
     "lie_height": Kind(0.1, "read", "one of three tells a height that is far off"),
     "lie_absent": Kind(0.1, "read", "one of three says that accounts are not there"),
     "lie_blockhash": Kind(
-        0.3, "read", "one of three says the opposite of isBlockhashValid", "planted trust_blockhash"
+        0.3, "read", "one of three says the opposite of isBlockhashValid", "code that asks for it"
     ),
+    "three_providers": Kind(0.4, "world", "three providers, one of which may lie, and not one"),
     "latch_off": Kind(0.15, "world", "the operator has switched the latch off"),
 }
 """Every kind, in the order of reports."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.sim import planted_orders, planted_proofs, planted_reclaims
+from fairlead.sim import planted_orders, planted_proofs, planted_reclaims, planted_restarts
 
 Apply = Callable[["Planting"], None]
 
@@ -45,7 +45,7 @@ class Bug(msgspec.Struct, frozen=True):
 
 BUGS: dict[str, Bug] = {
     function.__name__: Bug((function.__doc__ or "").strip(), function)
-    for module in (planted_proofs, planted_orders, planted_reclaims)
+    for module in (planted_proofs, planted_orders, planted_reclaims, planted_restarts)
     for function in module.BUGS
 }
 """By name."""

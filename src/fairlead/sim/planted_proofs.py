@@ -81,6 +81,45 @@ def status_before_height(planting: Planting) -> None:
         return DeathEvidence(before, None, (), status, True, before, first)
 
     planting.replace(proving, "_about_death", about_death)
+    _ask_no_more(planting)
+
+
+def _ask_no_more(planting: Planting) -> None:
+    """Without the last question, which would hide what an earlier one missed."""
+
+    async def prove_all(bench: Workbench, work: Work, expired: Any, now_ms: int) -> Any:
+        own = tuple([each.signature for each in work.attempts])
+        window = bench.settings.landing.max_blockhash_window
+        found = []
+        for each in expired:
+            progress = work.flight.of(each)
+            proven = await proving.prove(bench.parts.chain, each, progress, own, now_ms, window)
+            if proven is not None:
+                found.append((each, proven))
+        return found
+
+    planting.replace(landing, "_prove", prove_all)
+
+
+def trust_blockhash(planting: Planting) -> None:
+    """Takes a blockhash that is called invalid for a proof of death."""
+
+    async def ask(chain: Any, flight: Flight, attempts: Any, now_ms: int, policy: Any) -> None:
+        await real_ask(chain, flight, attempts, now_ms, policy)
+        for each in attempts:
+            progress = flight.of(each)
+            if progress.status is None and not await chain.witnesses[0].is_blockhash_valid(
+                each.blockhash
+            ):
+                progress.confirmed_height = max(
+                    progress.confirmed_height, each.last_valid_block_height + 1
+                )
+
+    async def prove_all(bench: Any, work: Any, expired: Any, now_ms: int) -> Any:
+        return [(each, _proven(each, Settled(AttemptState.DEAD))) for each in expired]
+
+    real_ask = planting.replace(landing, "_ask", ask)
+    planting.replace(landing, "_prove", prove_all)
 
 
 class _EarlyWitness:
@@ -233,6 +272,7 @@ BUGS: Sequence[Any] = (
     trust_timeout,
     resign_on_lost_answer,
     status_before_height,
+    trust_blockhash,
     dead_at_confirmed_height,
     book_at_confirmed,
     stored_height_alone,

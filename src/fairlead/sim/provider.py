@@ -208,6 +208,7 @@ class Provider:
         is_slow = await self._ask()
         found = await self._paper.signature_statuses(signatures, search_history=search_history)
         answer = tuple([self._status(each, search_history) for each in found])
+        is_slow = is_slow or (search_history and self._dice.hits("search_slow"))
         if self._lies("lie_success"):
             made_up = SignatureStatus(self._slot_of("finalized"), None, "finalized")
             answer = tuple([each or made_up for each in answer])

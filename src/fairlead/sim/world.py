@@ -60,7 +60,7 @@ class World:
         self.seed = seed
         self.dice = dice
         self.settings = _settings(dice, max_window)
-        self.providers = draw.choice((1, 1, 3))
+        self.providers = 3 if dice.hits("three_providers") else 1
         self.quote_s = draw.choice((0.0, 0.0, 0.3))
         self.clock = VirtualClock(seed)
         self.cluster = Cluster(self.clock, seed, params, max_window, dice)
