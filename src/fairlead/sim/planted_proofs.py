@@ -89,11 +89,11 @@ def _ask_no_more(planting: Planting) -> None:
 
     async def prove_all(bench: Workbench, work: Work, expired: Any, now_ms: int) -> Any:
         own = tuple([each.signature for each in work.attempts])
-        window = bench.settings.landing.max_blockhash_window
+        policy = bench.settings.landing
         found = []
         for each in expired:
             progress = work.flight.of(each)
-            proven = await proving.prove(bench.parts.chain, each, progress, own, now_ms, window)
+            proven = await proving.prove(bench.parts.chain, each, progress, own, now_ms, policy)
             if proven is not None:
                 found.append((each, proven))
         return found
