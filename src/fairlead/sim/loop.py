@@ -55,15 +55,10 @@ class TaskGroup:
 
     async def end(self) -> None:
         """Cancel them, again and again: each lets some task end whose end another waits for."""
-        while True:
-            # A task has its name only after it was made.
-            for task in [task for task in self._tasks if task.get_name() in _OF_NOBODY]:
-                self._done(task)
-            if not self._tasks:
-                return
-            for task in list(self._tasks):
+        while tasks := [each for each in self._tasks if each.get_name() not in _OF_NOBODY]:
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(list(self._tasks), timeout=0.001)
+            await asyncio.wait(tasks, timeout=0.001)
 
 
 _GROUP: contextvars.ContextVar[TaskGroup | None] = contextvars.ContextVar("group", default=None)
