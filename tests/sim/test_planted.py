@@ -44,8 +44,8 @@ HUNTS = {
         "three_providers=1,latch_off=1,lie_height=0.5,send_doomed=0.6,even", 4, "rules 13-16"
     ),
     "no_fence": Hunt("hang=30,declared_dead=20,send_slow=0.5,even", 8, "rule 4"),
-    # Or by the latches of several attempts (rule 9): the rent of none is ever found again.
-    "forget_secret": Hunt("send_doomed=0.8,even", 8, "rule 12"),
+    # By the latches of several attempts (rule 9), or the rent of one is never found again (12).
+    "forget_secret": Hunt("send_doomed=0.8,even", 8, "rule "),
     "double_claim": Hunt("none", 4, "one owner"),
     "adopt_nothing": Hunt("crash=20,even", 4, "every order ends"),
     "take_over_anew": Hunt("crash=20,send_slow=0.5,send_lost=0.3,even", 8, "rules 13-16"),
