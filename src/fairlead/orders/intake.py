@@ -40,9 +40,14 @@ class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     token_in: str
     token_out: str
     type: str = OrderType.MARKET.value
-    # Token units, a plain decimal; or atoms. At least one of them.
+    # Token units, a plain decimal; or atoms. Of the input or of the output, at least one of them.
     amount_in: str | None = None
     amount_in_atoms: int | None = None
+    amount_out: str | None = None
+    amount_out_atoms: int | None = None
+    # The most that an exact output may cost: beside it, and only there.
+    max_amount_in: str | None = None
+    max_amount_in_atoms: int | None = None
     slippage_bps: int | None = None
     wallet: str | None = None
     user_id: str | None = None
@@ -84,7 +89,8 @@ def agree(
     """The terms of the order, or `InvalidOrder` with every field that is wrong."""
     errors: list[FieldError] = []
     type = _type(request.type, errors)
-    token_in, token_out, atoms = _swap(request, rules.tokens, errors)
+    token_in, token_out = pair(request.token_in, request.token_out, rules.tokens, errors)
+    atoms, exact_out = _amounts(type, request, token_in, token_out, errors)
     limit = None if type is None else _limit(type, request, token_in, token_out, atoms, errors)
     if request.expires_at_ms is not None:
         _check_expiry(request.expires_at_ms, now_ms, errors)
@@ -123,6 +129,7 @@ def agree(
         expires_at_ms=request.expires_at_ms,
         venues=venues,
         max_price_impact_bps=request.max_price_impact_bps,
+        exact_out_atoms=exact_out,
     )
 
 
@@ -144,20 +151,27 @@ def pair(
 
 
 def amount_atoms(
-    amount: str | None, amount_in_atoms: int | None, token: Token, errors: list[FieldError]
+    amount: str | None,
+    in_atoms: int | None,
+    token: Token | None,
+    errors: list[FieldError],
+    name: str = "amountIn",
 ) -> int:
-    """Atoms of the amount, 0 with an error noted when it cannot be one."""
+    """Atoms of the amount, 0 with an error noted under `name` when it cannot be one, and 0 of a
+    token that is not known."""
+    if token is None:
+        return 0
     try:
         if amount is None:
-            assert amount_in_atoms is not None
-            return checked_atoms(amount_in_atoms)
+            assert in_atoms is not None
+            return checked_atoms(in_atoms)
         atoms = atoms_from_decimal(amount, token.decimals)
     except AmountError as error:
-        name = "amountInAtoms" if amount is None else "amountIn"
-        errors.append(FieldError(name, error.code, str(error)))
+        field = f"{name}Atoms" if amount is None else name
+        errors.append(FieldError(field, error.code, str(error)))
         return 0
-    if amount_in_atoms is not None and amount_in_atoms != atoms:
-        errors.append(FieldError("amountInAtoms", "conflicting", "differs from the amount given"))
+    if in_atoms is not None and in_atoms != atoms:
+        errors.append(FieldError(f"{name}Atoms", "conflicting", "differs from the amount given"))
     return atoms
 
 
@@ -211,14 +225,44 @@ def _limit(
     return _Limit(price, floor)
 
 
-def _swap(
-    request: OrderRequest, tokens: TokenList, errors: list[FieldError]
-) -> tuple[Token | None, Token | None, int]:
-    token_in, token_out = pair(request.token_in, request.token_out, tokens, errors)
-    if token_in is None:
-        return None, token_out, 0
-    atoms = amount_atoms(request.amount_in, request.amount_in_atoms, token_in, errors)
-    return token_in, token_out, atoms
+def _amounts(
+    type: OrderType | None,
+    request: OrderRequest,
+    token_in: Token | None,
+    token_out: Token | None,
+    errors: list[FieldError],
+) -> tuple[int, int | None]:
+    """What is sold, and None; or the most that may be, and what must come of it exactly. 0 with an
+    error noted for what cannot be."""
+    given = request.amount_in, request.amount_in_atoms
+    asked = request.amount_out, request.amount_out_atoms
+    most = request.max_amount_in, request.max_amount_in_atoms
+    if asked == (None, None):
+        if most != (None, None):
+            message = "bounds what an exact output may cost: send amountOut, or leave it out"
+            errors.append(FieldError(_first("maxAmountIn", most), "conflicting", message))
+        return amount_atoms(*given, token_in, errors), None
+    if type is OrderType.LIMIT:
+        message = "is for market orders: a limit order sells an exact amountIn"
+        errors.append(FieldError(_first("amountOut", asked), "not_for_limit", message))
+    if given != (None, None):
+        for name, other, values in (
+            ("amountIn", "amountOut", given),
+            ("amountOut", "amountIn", asked),
+        ):
+            message = f"excludes {other}: one side of an order is exact"
+            errors.append(FieldError(_first(name, values), "conflicting", message))
+    out_atoms = amount_atoms(*asked, token_out, errors, "amountOut")
+    if most == (None, None):
+        message = "must be given beside amountOut: the most tokenIn that may be spent"
+        errors.append(FieldError("maxAmountIn", "required", message))
+        return 0, out_atoms
+    return amount_atoms(*most, token_in, errors, "maxAmountIn"), out_atoms
+
+
+def _first(name: str, values: tuple[str | None, int | None]) -> str:
+    """The field by which an amount was given."""
+    return name if values[0] is not None else f"{name}Atoms"
 
 
 def _unknown_token(field: str, name: str) -> FieldError:

@@ -79,6 +79,7 @@ class OrderTerms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     token_out_name: str
     token_in_decimals: int
     token_out_decimals: int
+    # What is sold; of an order with `exact_out_atoms` the most that may be.
     amount_in_atoms: int
     slippage_bps: int
     # Cap over base fees, priority fees and tips of all attempts not proven dead.
@@ -101,6 +102,8 @@ class OrderTerms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     # Codes of `venues.token_facts`, as of the accept; None where nobody looked: a listed token.
     token_in_warnings: tuple[str, ...] | None = None
     token_out_warnings: tuple[str, ...] | None = None
+    # What must reach the user, where the output is what is exact; None where the input is.
+    exact_out_atoms: int | None = None
 
 
 class TriggerSide(StrEnum):
@@ -267,7 +270,7 @@ class AttemptKind(StrEnum):
     CANCEL = "cancel"  # takes the latch, and does nothing else (EXACTLY-ONCE 21)
 
 
-class Leg(msgspec.Struct, frozen=True, gc=False):
+class Leg(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One swap inside an attempt: what is needed to read its fill from the transaction."""
 
     venue: str
@@ -277,6 +280,8 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     token_out: str
     vault_in: str
     vault_out: str
+    # The most that its instruction takes, where it names the output exactly; None where the input.
+    maximum_in_atoms: int | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -316,6 +321,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     def kind(self) -> AttemptKind:
         """What it is by what it contains: a stored word could say otherwise than the bytes do."""
         return AttemptKind.SWAP if self.legs else AttemptKind.CANCEL
+
+    @property
+    def maximum_in_atoms(self) -> int | None:
+        """The most that a swap of an exact output takes; None where the input is exact."""
+        return self.legs[0].maximum_in_atoms if self.legs else None
 
 
 class AttemptSettled(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,5 @@
-"""What an order holds back from its wallet: amount, fee cap and rents. Pure: terms in, numbers out.
+"""What an order holds back from its wallet: amount (of an exact output the most that it may cost),
+fee cap and rents. Pure: terms in, numbers out.
 
 The store compares each reservation with the balance less what live orders already hold, in the
 commit that accepts the order.
