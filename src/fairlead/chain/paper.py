@@ -7,7 +7,7 @@ what was only processed or confirmed, which is what a fork does too.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,12 +20,13 @@ from fairlead.chain.paper_views import AccountViews, landed_transaction
 from fairlead.chain.paper_waiters import SignatureWaiters
 from fairlead.errors import Unavailable
 from fairlead.ledger import journal
-from fairlead.ledger.account import rent_minimum
+from fairlead.ledger.account import AccountState, rent_minimum
 from fairlead.ledger.bank import Bank
 from fairlead.ledger.blocks import Commitment, LedgerParams, TransactionError
 from fairlead.ledger.faults import FAST, PaperProfile
 from fairlead.ledger.market import PROGRAMS, all_pools
 from fairlead.ledger.market_flow import market_flow, opening_accounts
+from fairlead.ledger.market_growth import missing_accounts
 from fairlead.ledger.records import genesis
 from fairlead.ledger.tokens import SOL, TOKENS
 from fairlead.ledger.wallets import fund
@@ -67,6 +68,7 @@ def open_paper_chain(
     records = files.load() if files is not None else []
     if records:
         bank = journal.recover(PROGRAMS, records)
+        _grow_market(bank, seed)
         bank.set_params(params)
         bank.resume(now_ms)
     else:
@@ -78,6 +80,16 @@ def open_paper_chain(
         files.append([bank.snapshot()])
     writer = JournalWriter(files) if files is not None else None
     return PaperChain(bank, clock, seed=seed, profile=profile, writer=writer)
+
+
+def _grow_market(bank: Bank, seed: int) -> None:
+    """Give a chain of an earlier version the pools that its market lacks; final at once."""
+    missing = missing_accounts(bank.snapshot().accounts, seed, bank.clock.slot)
+
+    def to(state: AccountState) -> Callable[[AccountState | None], AccountState]:
+        return lambda _: state
+
+    bank.change_at_root({key: to(state) for key, state in missing.items()})
 
 
 class PaperChain:
