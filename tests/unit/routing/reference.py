@@ -17,7 +17,8 @@ def most_out(curves: Sequence[Sequence[Piece]], amount: int) -> float:
     """The least bound found for what a split of the amount over these curves pays."""
     pieces = [piece for curve in curves for piece in curve]
     prices = [_first_price(piece) for piece in pieces]
-    low, high = log(min(prices)) - 12, log(max(prices)) + 1e-9
+    # An input of a hundred thousand times the reserves meets e^-23 of the first price.
+    low, high = log(min(prices)) - 25, log(max(prices)) + 1e-9
 
     def bound(log_price: float) -> float:
         price = exp(log_price)

@@ -15,6 +15,7 @@ from fairlead.solana.transaction import (
     TokenMint,
     TransactionTooLarge,
     Wrap,
+    create_ata_instruction,
     swap_message,
     user_account,
 )
@@ -35,39 +36,44 @@ def leg_of(make: Maker, mints: Mints, side: int, number: int = 0) -> RouteLeg:
 
 
 def message_of(legs: list[RouteLeg], tip: Tip | None = None) -> bytes:
-    """The message that an attempt makes of these legs of one pair."""
-    programs = dict(zip(legs[0].pool.mints, legs[0].pool.token_programs, strict=True))
-    source = TokenMint(legs[0].input_mint, programs[legs[0].input_mint])
-    target = TokenMint(legs[0].output_mint, programs[legs[0].output_mint])
+    """The message of these legs, with every account made that they bring tokens to."""
+    tokens = {
+        mint: TokenMint(mint, program)
+        for leg in legs
+        for mint, program in zip(leg.pool.mints, leg.pool.token_programs, strict=True)
+    }
     wrap = None
-    if WSOL_MINT in programs:
+    if WSOL_MINT in tokens:
         seed = wrap_seed(SECRET, 1)
         wrap = Wrap(wrap_address(WALLET, seed), seed, 2_039_280)
     seed = latch_seed(SECRET, 0)
+    made = [
+        create_ata_instruction(WALLET, tokens[mint])
+        for mint in dict.fromkeys(leg.output_mint for leg in legs)
+        if mint != WSOL_MINT
+    ]
     swaps = [
         leg.pool.swap_exact_in(
             WALLET,
-            source.mint,
-            user_account(WALLET, source, wrap),
-            user_account(WALLET, target, wrap),
+            leg.input_mint,
+            user_account(WALLET, tokens[leg.input_mint], wrap),
+            user_account(WALLET, tokens[leg.output_mint], wrap),
             leg.quote.amount_in_atoms,
             1,
         )
         for leg in legs
     ]
-    return swap_message(
-        SwapPlan(
-            WALLET,
-            str(key("a blockhash")),
-            1_000_000,
-            5,
-            Latch(latch_address(WALLET, seed), seed, 890_880),
-            None if target.mint == WSOL_MINT else target,
-            wrap,
-            tuple(swaps),
-            tip,
-        )
+    plan = SwapPlan(
+        wallet=WALLET,
+        blockhash=str(key("a blockhash")),
+        compute_unit_limit=1_000_000,
+        compute_unit_price_micro_lamports=5,
+        latch=Latch(latch_address(WALLET, seed), seed, 890_880),
+        wrap=wrap,
+        swaps=(*made, *swaps),
+        tip=tip,
     )
+    return swap_message(plan)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -89,6 +95,19 @@ def test_two_legs_name_shared_accounts_once() -> None:
     tip = Tip(key("a tip account"), 1_000)
     tipped = Room(has_tip=True).footprint(legs).size
     assert 65 + len(message_of(legs, tip)) == tipped
+
+
+@pytest.mark.parametrize("middle", [WSOL_MINT, key("limits middle")])
+def test_size_of_two_hops_is_that_of_their_message(middle: Pubkey) -> None:
+    a, b = key("limits a"), key("limits b")
+    legs = []
+    for source, target in ((a, middle), (middle, b)):
+        mints = ordered(source, target)
+        leg = leg_of(MAKERS[4], mints, mints.index(source))
+        legs.append(leg)
+    room = Room()
+    assert 65 + len(message_of(legs)) == room.footprint(legs).size
+    assert room.footprint(legs) == Room(before=legs[:1]).footprint(legs[1:])
 
 
 def test_legs_that_exceed_a_packet_are_those_that_no_message_can_hold() -> None:
