@@ -74,7 +74,7 @@ def plans(world: World, pools: Any, blockhash: str) -> list[SwapPlan]:
         latch = Latch(latch_address(wallet, seed), seed, LATCH_RENT)
         wrap = Wrap(wrap_address(wallet, temporary), temporary, TOKEN_RENT + 10_000)
         swap = pools[number % 2].swap_exact_in(wallet, SOL_MINT, wrap.address, usdc, 10_000, 1)
-        found.append(SwapPlan(wallet, blockhash, 200_000, 10, latch, None, wrap, (swap,)))
+        found.append(SwapPlan(wallet, blockhash, 200_000, 10, latch, (), wrap, (swap,)))
     return found
 
 
@@ -167,7 +167,7 @@ def bank_send(world: World, made: list[SwapPlan]) -> float:
         seed = latch_seed(number.to_bytes(32), 9)
         latch = Latch(latch_address(plan.wallet, seed), seed, LATCH_RENT)
         one = swap_message(
-            SwapPlan(plan.wallet, plan.blockhash, 200_000, 9, latch, None, plan.wrap, plan.swaps)
+            SwapPlan(plan.wallet, plan.blockhash, 200_000, 9, latch, (), plan.wrap, plan.swaps)
         )
         raws.append(assemble(one, [own.sign(own.default_address, one)]))
     best = float("inf")

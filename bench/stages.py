@@ -153,10 +153,11 @@ class Pipeline:
 
     def plan(self, orders: Sequence[Any]) -> list[Planned]:
         from fairlead.orders import execution
-        from fairlead.routing import NetworkCosts, Route, RouteRequest, best_route
+        from fairlead.orders.routes import RoutingPolicy, may_gain_around, request_of
+        from fairlead.routing import NetworkCosts, Route, best_route
         from fairlead.solana.transaction import swap_message
 
-        over, chain = self.stages.over, self.chain
+        over, chain, policy = self.stages.over, self.chain, RoutingPolicy()
         snapshots = over(
             "read the pools",
             orders,
@@ -169,16 +170,9 @@ class Pipeline:
 
         def routed(one: tuple[Any, Any]) -> Planned:
             order, snapshot = one
-            terms = order.terms
-            request = RouteRequest(
-                Pubkey.from_string(terms.token_in),
-                Pubkey.from_string(terms.token_out),
-                terms.amount_in_atoms,
-                terms.venues,
-                terms.max_price_impact_bps,
-            )
-            route = best_route(request, snapshot, NetworkCosts(1_000))
+            route = best_route(request_of(order.terms, policy), snapshot, NetworkCosts(1_000))
             assert isinstance(route, Route), route
+            assert not may_gain_around(route, policy)
             minimum = execution.minimum_for(order, route.amount_out_atoms)
             return Planned(order, route, minimum, None)
 
@@ -267,48 +261,20 @@ class Pipeline:
 
 
 def swap_plan(one: Planned) -> Any:
-    """What `workers/attempting` plans, from the same public functions."""
-    from fairlead.solana.accounts import WSOL_MINT
-    from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
-    from fairlead.solana.transaction import SwapPlan, TokenMint, Wrap, user_account
+    """What `workers/attempting` plans."""
+    from fairlead.orders.plan import Surroundings, latch_of, swap_plan
 
-    order, pool, terms = one.order, one.route.legs[0].pool, one.order.terms
-    wallet = Pubkey.from_string(terms.wallet)
-    sides = [TokenMint(m, p) for m, p in zip(pool.mints, pool.token_programs, strict=True)]
-    token_in, token_out = sides if str(sides[0].mint) == terms.token_in else sides[::-1]
-    assert token_in.mint == WSOL_MINT, "the load sells SOL"
-    seed = wrap_seed(order.secret, 1)
-    wrap = Wrap(wrap_address(wallet, seed), seed, 2_039_280 + terms.amount_in_atoms)
-    seed = latch_seed(order.secret, order.latch_generation)
-    latch = Latch(latch_address(wallet, seed), seed, 890_880)
-    swap = pool.swap_exact_in(
-        wallet,
-        token_in.mint,
-        user_account(wallet, token_in, wrap),
-        user_account(wallet, token_out, wrap),
-        terms.amount_in_atoms,
-        one.minimum,
-    )
-    units = (one.route.compute_units + 60_000) * 12 // 10
-    return SwapPlan(wallet, one.blockhash.blockhash, units, 1_000, latch, token_out, wrap, (swap,))
+    latch = latch_of(one.order, 890_880)
+    around = Surroundings(1, one.blockhash.blockhash, 1_000, 2_039_280, latch)
+    return swap_plan(one.order, one.route, one.minimum, around)
 
 
 def new_attempt(one: Planned) -> Any:
-    from fairlead.orders.model import Attempt, Leg
+    from fairlead.orders.model import Attempt
+    from fairlead.orders.plan import legs_of
     from fairlead.solana.transaction import assemble
 
-    terms, pool, blockhash = one.order.terms, one.route.legs[0].pool, one.blockhash
-    vaults = pool.pool.vaults
-    vault_in, vault_out = vaults if str(pool.mints[0]) == terms.token_in else vaults[::-1]
-    leg = Leg(
-        pool.venue.value,
-        str(pool.pool.program_id),
-        str(pool.address),
-        terms.token_in,
-        terms.token_out,
-        str(vault_in),
-        str(vault_out),
-    )
+    blockhash = one.blockhash
     return Attempt(
         signature=str(Signature.from_bytes(one.signature)),
         order_id=one.order.order_id,
@@ -326,7 +292,7 @@ def new_attempt(one: Planned) -> Any:
         latch_address=str(one.plan.latch.address),
         latch_generation=0,
         minimum_out_atoms=one.minimum,
-        legs=(leg,),
+        legs=legs_of(one.route),
         created_at_ms=0,
     )
 

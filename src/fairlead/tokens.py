@@ -32,6 +32,9 @@ BONK = Token("BONK", "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263", 5, "Bonk")
 WIF = Token("WIF", "EKpQGSJtjMFqKZ9KQanSqYXRcF8fBopzLHYxdM65zcjm", 6, "dogwifhat")
 JTO = Token("JTO", "jtojtomepa8beP8AuQc6eXt5FriJwfFMwQx2v2f9mCL", 9, "Jito")
 
+MIDDLES = (SOL, USDC, USDT)
+"""Tokens that a path of two hops goes through, and by which a lamport is priced."""
+
 LISTED = (SOL, USDC, USDT, JUP, RAY, BONK, WIF, JTO)
 
 

@@ -88,7 +88,7 @@ class RandomSwaps:
             wrap = Wrap(wrap_address(wallet, seed[:16]), seed[:16], TOKEN_RENT + more)
         source, target = (user_account(wallet, token, wrap) for token in (token_in, token_out))
         swap = loaded.swap_exact_in(wallet, token_in.mint, source, target, amount, minimum)
-        create = token_out if wrap is None or target != wrap.address else None
+        create = (token_out,) if wrap is None or target != wrap.address else ()
         price = r.choice((0, 1, 1_000, 10**6))
         limit = r.choice((150_000, 200_000))
         return SwapPlan(wallet, "", limit, price, latch, create, wrap, (swap,))

@@ -20,13 +20,12 @@ from fairlead.chain.pool_list import paper_pool_list as paper_pool_list
 from fairlead.chain.slot_reads import MAX_ACCOUNTS, read_at_one_slot
 from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, ListedPool, PoolListing, PoolSnapshot
-from fairlead.tokens import SOL, USDC, USDT
+from fairlead.tokens import MIDDLES as MIDDLE_TOKENS
 from fairlead.venues.venue import ChainTime, Pool, VenueError
 
 __all__ = ["ChainPools", "PoolList", "paper_pool_list"]
 
-MIDDLES = tuple(Pubkey.from_string(token.mint) for token in (SOL, USDC, USDT))
-"""Tokens that a path of two hops goes through, and by which a lamport is priced."""
+MIDDLES = tuple(Pubkey.from_string(token.mint) for token in MIDDLE_TOKENS)
 
 MAX_OTHERS_OF_PAIR = 6
 """Pools of each pair around the one that is asked for, the deepest."""

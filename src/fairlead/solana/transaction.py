@@ -1,9 +1,9 @@
 """An attempt as bytes: which instructions a plan means, and the version 0 message that carries
 them.
 
-Order of instructions: the latch (index 0, EXACTLY-ONCE 9), compute budget, the output account if it
-is missing, a temporary wSOL account if either side is SOL, the swaps, the unwrap, the tip. Without
-swaps a plan is a cancel: it takes the latch and does nothing else.
+Order of instructions: the latch (index 0, EXACTLY-ONCE 9), compute budget, the accounts of tokens
+received that are missing, a temporary wSOL account if SOL is on the path, the swaps, the unwrap,
+the tip. Without swaps a plan is a cancel: it takes the latch and does nothing else.
 
 SOL is wrapped in an account of the attempt's own (createAccountWithSeed + InitializeAccount3,
 closed at the end), never in the user's associated account: closing that one would unwrap whatever
@@ -92,8 +92,8 @@ class SwapPlan(msgspec.Struct, frozen=True, gc=False):
     compute_unit_limit: int
     compute_unit_price_micro_lamports: int
     latch: Latch | None = None
-    # The wallet's associated account of this mint is made where it is missing.
-    create: TokenMint | None = None
+    # The wallet's associated accounts of these mints are made where they are missing.
+    create: tuple[TokenMint, ...] = ()
     wrap: Wrap | None = None
     swaps: tuple[Instruction, ...] = ()
     tip: Tip | None = None
@@ -175,8 +175,7 @@ def steps(plan: SwapPlan) -> tuple[Step, ...]:
     limit, price = plan.compute_unit_limit, plan.compute_unit_price_micro_lamports
     found.append(Step(_budget(_SET_COMPUTE_UNIT_LIMIT + _U32.pack(limit)), ((1, 5),)))
     found.append(Step(_budget(_SET_COMPUTE_UNIT_PRICE + _U64.pack(price)), ((1, 9),)))
-    if plan.create is not None:
-        found.append(Step(create_ata_instruction(wallet, plan.create)))
+    found += [Step(create_ata_instruction(wallet, token)) for token in plan.create]
     if wrap is not None:
         found.append(Step(_open_wrap(wallet, wrap), ((44, 52 + len(wrap.seed)),)))
         found.append(Step(_initialize_wrap(wallet, wrap)))

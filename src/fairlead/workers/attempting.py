@@ -3,45 +3,28 @@ here."""
 
 import msgspec
 import structlog
-from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
 from fairlead.orders import budget, execution, resting
 from fairlead.orders.execution import Failure
 from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
-from fairlead.ports import Blockhash, Chain
-from fairlead.routing import (
-    NetworkCosts,
-    NoRoute,
-    Route,
-    RouteLeg,
-    RouteRequest,
-    best_route,
-    compute_unit_limit,
-)
+from fairlead.orders.plan import Surroundings, latch_of, legs_of, swap_plan
+from fairlead.ports import Blockhash
+from fairlead.routing import Route, compute_unit_limit
 from fairlead.solana import program_errors
-from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE, WSOL_MINT
-from fairlead.solana.fees import (
-    affordable_price,
-    base_fee_lamports,
-    priority_fee_lamports,
-    raised_price,
-)
+from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE
+from fairlead.solana.fees import affordable_price, base_fee_lamports, priority_fee_lamports
 from fairlead.solana.landing import Purpose
-from fairlead.solana.latch import Latch, latch_address, latch_seed, wrap_address, wrap_seed
 from fairlead.solana.transaction import (
     UNSIGNED,
     SwapPlan,
-    TokenMint,
     TransactionTooLarge,
-    Wrap,
     assemble,
     swap_message,
-    user_account,
 )
-from fairlead.venues.venue import ErrorClass
-from fairlead.workers import latches
+from fairlead.workers import choosing, latches
+from fairlead.workers.choosing import Choice
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.attempting")
@@ -105,67 +88,76 @@ class Made(msgspec.Struct, frozen=True):
 async def _make(
     bench: Workbench, order: Order, earlier: tuple[Attempt, ...], purpose: Purpose
 ) -> Made | Failure | LatchTaken | NotNow:
-    parts, terms, number = bench.parts, order.terms, len(earlier) + 1
+    parts, number = bench.parts, len(earlier) + 1
     if budget.is_spent(order, earlier):
         return Failure("fee_cap_spent", "no fee is left for another attempt", terminal=True)
     last = _last_swap(order, earlier)
-    token_in, token_out = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
-    snapshot = await parts.pools.snapshot(token_in, token_out)
-    addresses = [pool.address for pool in snapshot.pools]
-    price = await _wanted_price(bench, addresses, last, purpose)
-    request = RouteRequest(
-        token_in, token_out, terms.amount_in_atoms, terms.venues, terms.max_price_impact_bps
-    )
-    result = best_route(request, snapshot, NetworkCosts(price))
-    if isinstance(result, NoRoute):
-        return _no_route(result)
-    route = resting.reaching(result, resting.floor_of(order))
-    if route is None:
-        return Failure(
-            "stale_price",
-            "the best quote is below the order's minimum",
-            candidates=result.candidates,
-            below_floor=True,
-        )
-    minimum = execution.minimum_for(order, route.amount_out_atoms)
-    price = min(price, _affordable(order, earlier, route))
+    choice = await choosing.choose(bench, order, last, purpose)
+    if isinstance(choice, Failure):
+        return choice
     blockhash = await parts.chain.latest_blockhash()
+    built = await _built(bench, order, earlier, choice, blockhash, number)
+    if isinstance(built, Failure):
+        return built
+    plan, price = built.plan, built.plan.compute_unit_price_micro_lamports
     if last is not None and not _is_another(last, blockhash, price, purpose):
         return NotNow()
-    plan = await _plan(bench, order, route, minimum, price, blockhash, number)
-    try:
-        message = swap_message(plan)
-    except TransactionTooLarge as error:
-        return Failure("transaction_too_large", str(error), terminal=True)
-    simulation = await parts.chain.simulate(assemble(message, (UNSIGNED,)))
+    simulation = await parts.chain.simulate(assemble(built.message, (UNSIGNED,)))
+    route, minimum = built.route, built.minimum_out_atoms
     if simulation.error is not None:
         refusal = program_errors.failure_of(simulation.error, simulation.logs)
         return _refused(refusal, route, minimum == resting.floor_of(order))
-    legs = tuple([_leg(leg) for leg in route.legs])
-    attempt = signed_attempt(bench, order, plan, blockhash, message, number, minimum, legs)
+    legs = legs_of(route)
+    attempt = signed_attempt(bench, order, plan, blockhash, built.message, number, minimum, legs)
     return Made(route, attempt)
+
+
+class Built(msgspec.Struct, frozen=True, gc=False):
+    """A message that fits, not yet simulated."""
+
+    route: Route
+    minimum_out_atoms: int
+    plan: SwapPlan
+    message: bytes
+
+
+async def _built(
+    bench: Workbench,
+    order: Order,
+    earlier: tuple[Attempt, ...],
+    choice: Choice,
+    blockhash: Blockhash,
+    number: int,
+) -> Built | Failure:
+    """The message of the chosen route; with fewer legs where it is too large for a transaction,
+    which routing should have seen."""
+    chain = bench.parts.chain
+    rent = await chain.rent_minimum(TOKEN_ACCOUNT_SIZE)
+    latch = None
+    if bench.settings.latch:
+        latch = latch_of(order, await chain.rent_minimum(0))
+    while True:
+        route = choice.route
+        minimum = execution.minimum_for(order, route.amount_out_atoms)
+        price = min(choice.price, _affordable(order, earlier, route))
+        around = Surroundings(number, blockhash.blockhash, price, rent, latch)
+        plan = swap_plan(order, route, minimum, around)
+        try:
+            return Built(route, minimum, plan, swap_message(plan))
+        except TransactionTooLarge as error:
+            log.warning("too_large", order_id=order.order_id, legs=len(route.legs), why=str(error))
+            other = choosing.with_fewer_legs(order, choice)
+            if other is None:
+                return Failure("transaction_too_large", str(error), terminal=True)
+            if isinstance(other, Failure):
+                return other
+            choice = other
 
 
 def _last_swap(order: Order, earlier: tuple[Attempt, ...]) -> Attempt | None:
     """The newest attempt of this round."""
     swaps = [a for a in earlier if a.round == order.round and a.kind is AttemptKind.SWAP]
     return swaps[-1] if swaps else None
-
-
-async def _wanted_price(
-    bench: Workbench, pools: list[Pubkey], last: Attempt | None, purpose: Purpose
-) -> int:
-    """The price per compute unit: what others lately paid, within a round never less than the last
-    attempt offered, more to outbid it, and within our cap."""
-    settings = bench.settings
-    cap = settings.max_compute_unit_price_micro_lamports
-    price = await bench.parts.chain.prioritization_fee(pools, settings.priority_fee_percentile)
-    if last is not None:
-        offered = last.compute_unit_price_micro_lamports
-        if purpose is Purpose.RAISE:
-            offered = raised_price(offered, settings.fee_raise_percent, cap)
-        price = max(price, offered)
-    return min(price, cap)
 
 
 def _affordable(order: Order, earlier: tuple[Attempt, ...], route: Route) -> int:
@@ -181,64 +173,6 @@ def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpos
     if purpose is Purpose.RENEW:
         return blockhash.last_valid_block_height > last.last_valid_block_height
     return True
-
-
-async def _plan(
-    bench: Workbench,
-    order: Order,
-    route: Route,
-    minimum: int,
-    price: int,
-    blockhash: Blockhash,
-    number: int,
-) -> SwapPlan:
-    chain, terms = bench.parts.chain, order.terms
-    # One swap: nothing here asks routing for more.
-    (leg,) = route.legs
-    wallet = Pubkey.from_string(terms.wallet)
-    token_in, token_out = _sides(leg)
-    wrap = None
-    if WSOL_MINT in (token_in.mint, token_out.mint):
-        seed = wrap_seed(order.secret, number)
-        rent = await chain.rent_minimum(TOKEN_ACCOUNT_SIZE)
-        sold = terms.amount_in_atoms if token_in.mint == WSOL_MINT else 0
-        wrap = Wrap(wrap_address(wallet, seed), seed, rent + sold)
-    latch = await latch_of(chain, order) if bench.settings.latch else None
-    swap = leg.pool.swap_exact_in(
-        wallet,
-        token_in.mint,
-        user_account(wallet, token_in, wrap),
-        user_account(wallet, token_out, wrap),
-        terms.amount_in_atoms,
-        minimum,
-    )
-    return SwapPlan(
-        wallet,
-        blockhash.blockhash,
-        compute_unit_limit(route.compute_units),
-        price,
-        latch,
-        None if token_out.mint == WSOL_MINT else token_out,
-        wrap,
-        (swap,),
-    )
-
-
-def _sides(leg: RouteLeg) -> tuple[TokenMint, TokenMint]:
-    """Input and output mint with their token programs."""
-    pool = leg.pool
-    first, second = (
-        TokenMint(mint, program)
-        for mint, program in zip(pool.mints, pool.token_programs, strict=True)
-    )
-    return (first, second) if first.mint == leg.input_mint else (second, first)
-
-
-async def latch_of(chain: Chain, order: Order) -> Latch:
-    """The order's present latch, with the rent it takes."""
-    wallet = Pubkey.from_string(order.terms.wallet)
-    seed = latch_seed(order.secret, order.latch_generation)
-    return Latch(latch_address(wallet, seed), seed, await chain.rent_minimum(0))
 
 
 def signed_attempt(
@@ -277,27 +211,6 @@ def signed_attempt(
         legs=legs,
         created_at_ms=bench.now_ms(),
     )
-
-
-def _leg(leg: RouteLeg) -> Leg:
-    pool = leg.pool
-    first_is_in = pool.mints[0] == leg.input_mint
-    vault_in, vault_out = pool.pool.vaults if first_is_in else pool.pool.vaults[::-1]
-    return Leg(
-        venue=pool.venue.value,
-        program=str(pool.pool.program_id),
-        pool=str(pool.address),
-        token_in=str(leg.input_mint),
-        token_out=str(leg.output_mint),
-        vault_in=str(vault_in),
-        vault_out=str(vault_out),
-    )
-
-
-def _no_route(result: NoRoute) -> Failure:
-    terminal = result.error_class is ErrorClass.TERMINAL
-    code = "no_route" if terminal else program_errors.code_of(result.error_class)
-    return Failure(code, result.reason, terminal, result.candidates, below_floor=True)
 
 
 def _refused(

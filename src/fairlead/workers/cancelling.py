@@ -8,6 +8,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.orders import budget, execution
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState
+from fairlead.orders.plan import latch_of
 from fairlead.ports import Chain
 from fairlead.solana import evidence
 from fairlead.solana.agreement import agreed, needed_of
@@ -15,7 +16,7 @@ from fairlead.solana.evidence import Testimony
 from fairlead.solana.fees import affordable_price, raised_price
 from fairlead.solana.proof import Fill, LandedEvidence, Settled, judge_landed
 from fairlead.solana.transaction import UNSIGNED, SwapPlan, assemble, swap_message
-from fairlead.workers.attempting import latch_of, signed_attempt
+from fairlead.workers.attempting import signed_attempt
 from fairlead.workers.proving import Proven, ask_each
 from fairlead.workers.work import Work, Workbench
 
@@ -36,7 +37,7 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
     order, parts = work.order, bench.parts
     blockhash = await parts.chain.latest_blockhash()
     # Its payer is the base of the latch, without which it would exclude nothing (rule 9).
-    latch = await latch_of(parts.chain, order)
+    latch = latch_of(order, await parts.chain.rent_minimum(0))
     price = _price(bench, work)
     plan = SwapPlan(
         Pubkey.from_string(order.terms.wallet), blockhash.blockhash, COMPUTE_UNITS, price, latch

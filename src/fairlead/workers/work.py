@@ -8,6 +8,7 @@ from fairlead.orders import execution, proofs
 from fairlead.orders.budget import Bidding
 from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
+from fairlead.orders.routes import RoutingPolicy
 from fairlead.ports import Chain, Clock, Pools, Store, Wallet
 from fairlead.solana.landing import Flight, LandingPolicy, Progress
 from fairlead.workers.gate import Gate
@@ -19,6 +20,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
 
     retry: RetryPolicy = RetryPolicy()
     landing: LandingPolicy = LandingPolicy()
+    routing: RoutingPolicy = RoutingPolicy()
     latch: bool = True
     # Percentile of recently paid priority fees to pay ourselves.
     priority_fee_percentile: int = 50

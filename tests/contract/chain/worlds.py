@@ -116,7 +116,7 @@ class World:
         )
         blockhash = (await self.paper.latest_blockhash()).blockhash
         plan = SwapPlan(
-            self.payer, blockhash, 200_000 + generation, 10, self.latch(number), None, wrap, (swap,)
+            self.payer, blockhash, 200_000 + generation, 10, self.latch(number), (), wrap, (swap,)
         )
         return swap_message(plan)
 

@@ -94,6 +94,9 @@ def swaps(draw: st.DrawFn, used: Wrap | None) -> Instruction:
     return Instruction(draw(keys), draw(st.sampled_from([0, 24, 25])) * b"%", metas)
 
 
+tokens = st.builds(TokenMint, keys, st.sampled_from([TOKEN_PROGRAM, TOKEN_2022_PROGRAM]))
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> SwapPlan:
     used = draw(st.builds(wrap, st.integers(1, 5), u64) | st.none())
@@ -103,9 +106,7 @@ def plans(draw: st.DrawFn) -> SwapPlan:
         draw(st.integers(1, 1_400_000)),
         draw(u64),
         draw(st.builds(latch, st.integers(0, 3)) | st.none()),
-        draw(st.builds(TokenMint, keys, st.sampled_from([TOKEN_PROGRAM, TOKEN_2022_PROGRAM])))
-        if draw(st.booleans())
-        else None,
+        tuple(draw(st.lists(tokens, max_size=2))),
         used,
         tuple(draw(swaps(used)) for _ in range(draw(st.integers(0, 2)))),
         draw(st.builds(Tip, keys, u64) | st.none()),
@@ -114,7 +115,12 @@ def plans(draw: st.DrawFn) -> SwapPlan:
 
 @given(plans())
 def test_message_says_the_same_as_solders_own(plan: SwapPlan) -> None:
-    expected, found = plain_message(plan), parsed(swap_message(plan))
+    try:
+        found = parsed(swap_message(plan))
+    except TransactionTooLarge:
+        # Of a plan that fits no packet there is no message to compare.
+        reject()
+    expected = plain_message(plan)
     assert read(expected) == read(found)
     assert expected.recent_blockhash == found.recent_blockhash
     assert sorted(map(bytes, expected.account_keys)) == sorted(map(bytes, found.account_keys))
@@ -127,7 +133,6 @@ def test_a_remembered_shape_carries_nothing_over(first: SwapPlan, second: SwapPl
         alone = swap_message(second)
         swap_message(first)
     except TransactionTooLarge:
-        # Of a plan that fits no packet there is no message to compare.
         reject()
     assert alone == swap_message(second)
 
