@@ -327,6 +327,17 @@ def test_array_or_extension_that_is_not_the_pairs_is_refused(index, offset, valu
         dlmm.decode(DLMM_PAIR, accounts[DLMM_PAIR]).load(accounts)
 
 
+@pytest.mark.parametrize(("bin_id", "mint"), [(-20_000, X), (20_000, Y)])
+def test_output_whose_price_with_its_fee_is_beyond_a_u64_is_refused(bin_id, mint):
+    """The compiled program says 6019 to all of them, with either side of the fee."""
+    cost, of_x = price(bin_id), mint == Y
+    most = 2**64 * 9_995 // 10_000
+    output = (most << 64) // cost if of_x else most * cost >> 64
+    held = (2 * output, 0) if of_x else (0, 2 * output)
+    pool = dlmm_pool({bin_id: BinContent(cost, *held)}, active_id=bin_id)
+    assert ("TypeCastFailed", ErrorClass.LIQUIDITY) == code_of(pool, mint, output, exact_in=False)
+
+
 def test_bin_without_its_price_is_refused():
     pool = dlmm_pool({0: BinContent(0, amount_y=5)})
     with pytest.raises(VenueError, match="bin_without_price"):

@@ -12,7 +12,6 @@ from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.dlmm_arrays import Bin
 from fairlead.venues.meteora.dlmm_errors import (
     INSUFFICIENT_IN_AMOUNT,
-    MATH_OVERFLOW,
     TYPE_CAST_FAILED,
     UNDETERMINED_ERROR,
     refusal,
@@ -93,7 +92,7 @@ def fill_exact_out(
     if fee_on_input:
         amount_in += fee_for(amount_in, rate)
         if amount_in > U64_MAX:
-            raise refusal(MATH_OVERFLOW, "an input of more than 2^64-1")
+            raise refusal(TYPE_CAST_FAILED, "an input of more than 2^64-1")
     if amount_in > maximum_in:
         raise refusal(INSUFFICIENT_IN_AMOUNT, "the bin costs more than is left")
     fill = fill_exact_in(b, amount_in, rate, swap_for_y, fee_on_input)
