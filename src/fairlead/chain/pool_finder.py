@@ -88,21 +88,33 @@ class PoolFinder:
         return FoundPools(tuple(served[:MAX_POOLS]), tuple(left_out))
 
     async def _searched(self, mint_a: Pubkey, mint_b: Pubkey, may_fail: bool) -> set[Pubkey]:
-        """What the searches find, one after the other: to an endpoint each is dear."""
-        found: set[Pubkey] = set()
-        failures: dict[str, Unavailable] = {}
-        for layout in self._layouts:
-            try:
-                for search in layout.searches(mint_a, mint_b):
-                    found.update(await self._chain.search(search))
-            except Unavailable as error:
-                failures[layout.venue.value] = error
+        """What the searches find, made at the same time: the first order of a pair waits."""
+        answers = await asyncio.gather(
+            *[self._of_program(layout, mint_a, mint_b) for layout in self._layouts]
+        )
+        failures = [answer for answer in answers if isinstance(answer, Unavailable)]
         if failures:
-            why = {venue: str(error) for venue, error in failures.items()}
+            why = {
+                layout.venue.value: str(answer)
+                for layout, answer in zip(self._layouts, answers, strict=True)
+                if isinstance(answer, Unavailable)
+            }
             log.warning("venues_not_searched", why=why)
             if len(failures) == len(self._layouts) and not may_fail:
-                raise next(iter(failures.values()))
-        return found
+                raise failures[0]
+        return {key for found in answers if isinstance(found, list) for key in found}
+
+    async def _of_program(
+        self, layout: PoolLayout, mint_a: Pubkey, mint_b: Pubkey
+    ) -> list[Pubkey] | Unavailable:
+        """The pools of one program, or why they cannot be told."""
+        try:
+            found = await asyncio.gather(
+                *[self._chain.search(search) for search in layout.searches(mint_a, mint_b)]
+            )
+        except Unavailable as error:
+            return error
+        return [key for keys in found for key in keys]
 
     async def _named_of(self, pair: frozenset[Pubkey]) -> list[Pubkey]:
         """The named pools of this pair. What could not be read yet is read again each time."""
