@@ -68,6 +68,11 @@ def compared(outcome: Outcome) -> Outcome:
 
 
 def find_programs(folder: Path, venue: Venue) -> Compiled:
+    """The venue's programs in a machine."""
+    return Compiled(codes_of(folder, venue))
+
+
+def codes_of(folder: Path, venue: Venue) -> dict[Pubkey, bytes]:
     """The venue's programs, found by their sha256; SystemExit names one that is missing."""
     by_hash = {
         hashlib.sha256(code).hexdigest(): code
@@ -78,7 +83,7 @@ def find_programs(folder: Path, venue: Venue) -> Compiled:
         if sha256 not in by_hash:
             sys.exit(f"no file in {folder} has the sha256 {sha256} ({program_id})")
         programs[program_id] = by_hash[sha256]
-    return Compiled(programs)
+    return programs
 
 
 def recorded(venue: Venue, machine: Compiled) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Whole transactions with CLMM and DLMM swaps on the market's pools, against the real runtime.
+"""Whole transactions with swaps on the market's pools, against the real runtime.
 
 The engine's own form of transaction, as it is and with something wrong: latch, token accounts,
 wrapped SOL and the swap. Compared: the error, and every byte and lamport of every account named.
@@ -6,7 +6,7 @@ wrapped SOL and the swap. Compared: the error, and every byte and lamport of eve
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,14 @@ from fairlead.ledger.market import PROGRAMS
 from fairlead.ledger.market_pool import put_program
 from fairlead.ledger.message import Message
 from fairlead.ledger.plans import ProgramTable
-from fairlead.ledger.programs import BASE_PROGRAMS, meteora_dlmm, raydium_clmm
+from fairlead.ledger.programs import (
+    BASE_PROGRAMS,
+    meteora_damm_v1,
+    meteora_dlmm,
+    meteora_vault,
+    raydium_amm_v4,
+    raydium_clmm,
+)
 from fairlead.ledger.programs.token_transfer import TOKEN_2022_PROGRAM
 from fairlead.venues.venue import Venue
 from tests.ledger.random_swaps import RESERVED, RandomSwaps
@@ -40,7 +47,10 @@ FEE_LAMPORTS = 5_000
 # Token-2022 by its address alone.
 BUILT_IN = {
     *BASE_PROGRAMS,
+    raydium_amm_v4.PROGRAM_ID,
     raydium_clmm.PROGRAM_ID,
+    meteora_damm_v1.PROGRAM_ID,
+    meteora_vault.PROGRAM_ID,
     meteora_dlmm.PROGRAM_ID,
     TOKEN_2022_PROGRAM,
 }
@@ -48,10 +58,15 @@ BUILT_IN = {
 OUT_OF_UNITS = ("exceeded CUs meter", "Computational budget exceeded")
 
 
-def machine(world: RandomSwaps, program_id: bytes, code: bytes) -> LiteSVM:
+AMM_V4_DUST = 200
+"""Atoms of which the fee is below one half: the compiled build takes none of it, newer ones one."""
+
+
+def machine(world: RandomSwaps, programs: Mapping[bytes, bytes]) -> LiteSVM:
     svm = LiteSVM().with_sigverify(False).with_blockhash_check(False)
     svm = svm.with_transaction_history(0)
-    svm.add_program(Pubkey.from_bytes(program_id), code)
+    for program_id, code in programs.items():
+        svm.add_program(Pubkey.from_bytes(program_id), code)
     time = world.clock
     svm.set_clock(SvmClock(time.slot, 0, time.epoch, time.epoch, time.unix_timestamp))
     return svm
@@ -103,16 +118,26 @@ def on_ledger(world: RandomSwaps, message: Message, table: ProgramTable):
     return done.err, dict(zip(message.keys, done.after, strict=True)), done.logs
 
 
-def compared(seed: int, venue: Venue, program_id: bytes, code: bytes) -> Counter[str]:
-    """What came of the venue's swaps, all the same on both."""
+def sells_dust(message: Message) -> bool:
+    """Whether builds of AMM v4 part over its fee."""
+    return any(
+        message.keys[each.program_index] == raydium_amm_v4.PROGRAM_ID
+        and int.from_bytes(each.data[1:9], "little") < AMM_V4_DUST
+        for each in message.instructions
+    )
+
+
+def compared(seed: int, venue: Venue, programs: Mapping[bytes, bytes]) -> Counter[str]:
+    """What came of the venue's swaps, all the same on both; its program comes first."""
+    program_id = next(iter(programs))
     world, table = RandomSwaps(seed, venues=(venue,)), ProgramTable(PROGRAMS)
     put_program(world.accounts, TOKEN_2022_PROGRAM)
-    svm = machine(world, program_id, code)
+    svm = machine(world, programs)
     seen: Counter[str] = Counter()
     for number in range(TRANSACTIONS):
         spoil = world.spoil_instructions if number % 2 else lambda found: None
         message = world.message(world.plan(), spoil)
-        if names_another_program(world, message):
+        if names_another_program(world, message) or sells_dust(message):
             continue
         put(svm, world.accounts, message.keys)
         signatures = [Signature.default()] * message.required_signatures
@@ -144,7 +169,7 @@ def test_transactions_with_clmm_swaps_do_what_the_real_runtime_does(seed):
     from tests.vectors.record_clmm import find_program
 
     code = find_program(Path(FOLDER or ""))
-    seen = compared(seed, Venue.RAYDIUM_CLMM, raydium_clmm.PROGRAM_ID, code)
+    seen = compared(seed, Venue.RAYDIUM_CLMM, {raydium_clmm.PROGRAM_ID: code})
     assert seen["None"] > TRANSACTIONS // 4, seen
     assert len(seen) > 8, seen
 
@@ -155,6 +180,18 @@ def test_transactions_with_dlmm_swaps_do_what_the_real_runtime_does(seed):
     from tests.vectors.record_dlmm import find_program
 
     code = find_program(Path(FOLDER or ""))
-    seen = compared(seed, Venue.METEORA_DLMM, meteora_dlmm.PROGRAM_ID, code)
+    seen = compared(seed, Venue.METEORA_DLMM, {meteora_dlmm.PROGRAM_ID: code})
     assert seen["None"] > TRANSACTIONS // 4, seen
+    assert len(seen) > 8, seen
+
+
+@pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
+@pytest.mark.parametrize("venue", [Venue.RAYDIUM_AMM_V4, Venue.METEORA_DAMM_V1])
+@pytest.mark.parametrize("seed", range(2))
+def test_transactions_with_swaps_of_older_venues_do_what_the_real_runtime_does(seed, venue):
+    from tests.ledger.record_swaps import codes_of
+
+    found = codes_of(Path(FOLDER or ""), venue)
+    seen = compared(seed, venue, {bytes(key): code for key, code in found.items()})
+    assert seen["None"] > TRANSACTIONS // 6, seen
     assert len(seen) > 8, seen

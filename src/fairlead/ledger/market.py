@@ -68,7 +68,6 @@ def all_pools() -> tuple[MarketPool, ...]:
         KINDS[venue].pool(base, quote)
         for base, quote in PAIRS
         for venue in (*ON_EVERY_PAIR, *FURTHER.get((base.symbol, quote.symbol), ()))
-        if venue in KINDS
     )
 
 

@@ -1,6 +1,7 @@
 """Meteora DAMM v1's pools in the paper market: stable ones of two stable tokens, others of the
 constant product. Pools of a token share its vault, which lends nothing."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -69,10 +70,12 @@ def _pool(base: Token, quote: Token) -> MarketPool:
     )
 
 
+@functools.lru_cache(maxsize=64)
 def _vault_of(token: Token) -> Pubkey:
     return damm_v1.vault_address(Pubkey.from_bytes(token.mint))
 
 
+@functools.lru_cache(maxsize=64)
 def _shares_of(pool: MarketPool) -> tuple[bytes, bytes]:
     """The pool's accounts of both vaults' shares."""
     address = Pubkey.from_bytes(pool.address)
