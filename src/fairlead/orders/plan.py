@@ -1,7 +1,10 @@
 """From a route to the plan of an attempt: its swaps with their amounts and minimums, and the
 accounts they need. Pure."""
 
+from collections.abc import Sequence
+
 import msgspec
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.orders.model import Leg, Order
@@ -32,28 +35,15 @@ def swap_plan(order: Order, route: Route, minimum_out_atoms: int, around: Surrou
     SOL is swapped through one temporary account, whether it is sold, bought or in the middle. The
     accounts of other tokens that the wallet receives are made where they are missing.
     """
-    terms, mints = order.terms, route.path.mints
+    terms = order.terms
     assert route.amount_in_atoms == terms.amount_in_atoms
     wallet = Pubkey.from_string(terms.wallet)
-    wrap = None
-    if WSOL_MINT in mints:
-        seed = wrap_seed(order.secret, around.number)
-        sold = terms.amount_in_atoms if mints[0] == WSOL_MINT else 0
-        wrap = Wrap(wrap_address(wallet, seed), seed, around.account_rent_lamports + sold)
     tokens = _tokens(route)
-    accounts = [user_account(wallet, token, wrap) for token in tokens]
-    held = dict(zip(mints, accounts, strict=True))
-    swaps = [
-        leg.pool.swap_exact_in(
-            wallet,
-            leg.input_mint,
-            held[leg.input_mint],
-            held[leg.output_mint],
-            leg.quote.amount_in_atoms,
-            least,
-        )
-        for leg, least in zip(route.legs, _minimums(route, minimum_out_atoms), strict=True)
-    ]
+    wrap = None
+    if WSOL_MINT in route.path.mints:
+        seed = wrap_seed(order.secret, around.number)
+        sold = terms.amount_in_atoms if tokens[0].mint == WSOL_MINT else 0
+        wrap = Wrap(wrap_address(wallet, seed), seed, around.account_rent_lamports + sold)
     return SwapPlan(
         wallet,
         around.blockhash,
@@ -62,24 +52,50 @@ def swap_plan(order: Order, route: Route, minimum_out_atoms: int, around: Surrou
         around.latch,
         tuple([token for token in tokens[1:] if token.mint != WSOL_MINT]),
         wrap,
-        tuple(swaps),
+        _swaps(wallet, route, minimum_out_atoms, [user_account(wallet, t, wrap) for t in tokens]),
     )
-
-
-def _minimums(route: Route, minimum_out_atoms: int) -> tuple[int, ...]:
-    if len(route.legs) == 1:
-        return (minimum_out_atoms,)
-    return leg_minimums(route, minimum_out_atoms)
 
 
 def _tokens(route: Route) -> list[TokenMint]:
     """The tokens of the path with their programs."""
-    programs = {
+    mints, first = route.path.mints, route.legs[0]
+    if len(mints) == 2:
+        side = first.pool.mints.index(mints[0])
+        programs = first.pool.token_programs
+        return [TokenMint(mints[0], programs[side]), TokenMint(mints[1], programs[1 - side])]
+    known = {
         mint: program
         for leg in route.legs
         for mint, program in zip(leg.pool.mints, leg.pool.token_programs, strict=True)
     }
-    return [TokenMint(mint, programs[mint]) for mint in route.path.mints]
+    return [TokenMint(mint, known[mint]) for mint in mints]
+
+
+def _swaps(
+    wallet: Pubkey, route: Route, minimum_out_atoms: int, accounts: Sequence[Pubkey]
+) -> tuple[Instruction, ...]:
+    """The instructions of the legs. `accounts`: the wallet's, of each token of the path."""
+    legs = route.legs
+    if len(legs) == 1:
+        (leg,) = legs
+        amount, (source, target) = leg.quote.amount_in_atoms, accounts
+        mint = leg.input_mint
+        return (leg.pool.swap_exact_in(wallet, mint, source, target, amount, minimum_out_atoms),)
+    held = dict(zip(route.path.mints, accounts, strict=True))
+    leasts = leg_minimums(route, minimum_out_atoms)
+    return tuple(
+        [
+            leg.pool.swap_exact_in(
+                wallet,
+                leg.input_mint,
+                held[leg.input_mint],
+                held[leg.output_mint],
+                leg.quote.amount_in_atoms,
+                least,
+            )
+            for leg, least in zip(legs, leasts, strict=True)
+        ]
+    )
 
 
 def latch_of(order: Order, rent_lamports: int) -> Latch:

@@ -1,13 +1,14 @@
 """What is asked of routing for an order, and where more may be won by asking further. Pure."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.amounts import BPS, div_ceil
+from fairlead.amounts import BPS
 from fairlead.orders.model import OrderTerms
-from fairlead.routing import NoRoute, Route, RouteLeg, RouteRequest
+from fairlead.routing import NoRoute, Route, RouteRequest
 from fairlead.routing.model import DEFAULT_HOP_TOLERANCE_BPS, DEFAULT_MIN_GAIN_BPS
 from fairlead.solana.accounts import WSOL_MINT, associated_token_address
 from fairlead.tokens import MIDDLES as MIDDLE_TOKENS
@@ -29,11 +30,14 @@ class RoutingPolicy(msgspec.Struct, frozen=True):
         return self.two_hop and self.max_legs > 1
 
 
+_mint = lru_cache(maxsize=4_096)(Pubkey.from_string)
+
+
 def request_of(terms: OrderTerms, policy: RoutingPolicy) -> RouteRequest:
     """The question to the pools of the pair alone."""
     return RouteRequest(
-        Pubkey.from_string(terms.token_in),
-        Pubkey.from_string(terms.token_out),
+        _mint(terms.token_in),
+        _mint(terms.token_out),
         terms.amount_in_atoms,
         terms.venues,
         terms.max_price_impact_bps,
@@ -56,19 +60,18 @@ def may_gain_around(direct: Route | NoRoute, policy: RoutingPolicy) -> bool:
     the first hop instead (docs/routing.md). Where pairs disagree on a price by more than that,
     arbitrage has it within slots; it is not looked for.
     """
-    if not policy.allows_hops:
-        return False
-    if isinstance(direct, NoRoute):
-        return True
-    lost_bps = direct.price_impact_bps + max([_fee_bps(leg) for leg in direct.legs])
-    return lost_bps > DEFAULT_HOP_TOLERANCE_BPS + policy.min_gain_bps
-
-
-def _fee_bps(leg: RouteLeg) -> int:
-    """What the pool keeps, rounded up. Of what is swapped without the fee, which is no less."""
-    quote = leg.quote
-    atoms = quote.amount_in_atoms if quote.fee_mint == leg.input_mint else quote.amount_out_atoms
-    return div_ceil(quote.fee_atoms * BPS, atoms)
+    if isinstance(direct, NoRoute) or not policy.allows_hops:
+        return policy.allows_hops
+    # Two hops that win no more than this are not taken.
+    least_bps = DEFAULT_HOP_TOLERANCE_BPS + policy.min_gain_bps - direct.price_impact_bps
+    for leg in direct.legs:
+        quote = leg.quote
+        # What the pool keeps, of what is swapped without the fee: that is no less.
+        is_of_input = quote.fee_mint == leg.input_mint
+        swapped = quote.amount_in_atoms if is_of_input else quote.amount_out_atoms
+        if quote.fee_atoms * BPS > least_bps * swapped:
+            return True
+    return False
 
 
 def middle_accounts(

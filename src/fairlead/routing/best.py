@@ -58,7 +58,7 @@ def _splits(
 ) -> list[Alternative]:
     """The best split over pools of the pair, and before it a better one that does not fit; nothing
     where none can earn its cost."""
-    maybe = [c for c in refused if _may_take_a_part(c)]
+    maybe = [c for c in refused if _may_take_a_part(c)] if refused else refused
     if len(served) + len(maybe) < 2:
         return []
     if not maybe and _is_near_its_bound(request, served):
@@ -118,10 +118,19 @@ def _is_near_its_bound(request: RouteRequest, served: list[Candidate]) -> bool:
     No split pays more than the whole amount at the best price before the swap, and a quote says
     that price by its impact.
     """
-    quotes = [c.quote for c in served if c.quote is not None]
-    best = max([quote.amount_out_atoms for quote in quotes])
-    gained = BPS - request.min_gain_bps
-    return all(best * (BPS - q.price_impact_bps) >= q.amount_out_atoms * gained for q in quotes)
+    # Every order asks this: plain loops.
+    best, gained = 0, BPS - request.min_gain_bps
+    for candidate in served:
+        quote = candidate.quote
+        if quote is not None and quote.amount_out_atoms > best:
+            best = quote.amount_out_atoms
+    for candidate in served:
+        quote = candidate.quote
+        if quote is None:
+            continue
+        if best * (BPS - quote.price_impact_bps) < quote.amount_out_atoms * gained:
+            return False
+    return True
 
 
 def _through_middles(
