@@ -185,7 +185,12 @@ def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> Po
     state = read(pool.address)
     if state is None:
         return None
-    bin_step = decode_numbers(state.data).bin_step
+    numbers = decode_numbers(state.data)
+    bin_step, price = numbers.bin_step, price_from_id(numbers.active_id, numbers.bin_step)
+    asked = (numerator << 64) // denominator
+    if abs(asked - price) * 20_000 < bin_step * price:
+        # Looked at in every slot: the search for a bin takes ten times as long.
+        return None
     return moved_to(read, pool.address, bin_at(bin_step, numerator, denominator))
 
 
