@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from fairlead.cli.output import print_json
 from fairlead.errors import FieldError, InvalidOrder
 from fairlead.sim.faults import KINDS, BadFaults, parse_faults, spell_faults
-from fairlead.sim.fleet import ENOUGH_ORDERS, Failure, Sum, live_through
+from fairlead.sim.fleet import Failure, Sum, live_through
 from fairlead.sim.planted import BUGS
 from fairlead.sim.seeds import Plan
 
@@ -125,10 +125,12 @@ def _print(found: Sum, plan: Plan, seconds: float) -> None:
     _print_counts("faults", ((name, found.faults[name]) for name in KINDS))
     _print_counts("crashes after", found.crash_points.most_common())
     never = found.never(plan)
-    if never and found.orders >= ENOUGH_ORDERS:
-        print(f"\nERROR of the simulator: never happened: {', '.join(never)}")
-    elif never:
-        print(f"\nnot yet happened in so few orders: {', '.join(never)}")
+    overdue = [name for name in never if found.is_overdue(name)]
+    if overdue:
+        print(f"\nERROR of the simulator: never happened: {', '.join(overdue)}")
+    early = [name for name in never if name not in overdue]
+    if early:
+        print(f"\nnot yet happened in so few orders: {', '.join(early)}")
 
 
 def _print_failure(failure: Failure) -> None:
@@ -169,5 +171,6 @@ def _as_json(found: Sum, plan: Plan, seconds: float) -> dict[str, object]:
         "never": found.never(plan),
         "seconds": round(seconds, 3),
         "virtualSeconds": round(found.virtual_s, 1),
+        "overdue": [name for name in found.never(plan) if found.is_overdue(name)],
         "ordersPerSecondPerCore": round(found.orders / max(found.cpu_s, 0.001)),
     }

@@ -52,12 +52,15 @@ _FREQUENT = (*("accept", "claim", "submitted", "confirmed", "send", "resend", "r
 _RARE = (
     *("attempt_replaced", "cancel_sent", "dropped", "expiry_reached", "failed", "failed_found"),
     *("hand_over", "reopened", "send_cancel", "still_proving"),
-    *("reclaim", "send_reclaim", "resend_reclaim", "reclaim_settled", "latches_absent"),
+    "send_reclaim",
 )
+_RAREST = ("reclaim", "reclaim_settled", "latches_absent", "failed_found")
 POINT_FACTORS = {
     **dict.fromkeys(CRASH_POINTS, 10.0),
     **dict.fromkeys(_FREQUENT, 1.0),
     **dict.fromkeys(_RARE, 40.0),
+    **dict.fromkeys(_RAREST, 150.0),
+    "renew": 4.0,
     **dict.fromkeys(("finalized", "resend_beside", "resend_cancel", "resend_reclaim"), 3.0),
 }
 """How much likelier than its rate a process dies at points that are passed less often."""

@@ -16,8 +16,9 @@ from fairlead.sim.quiet import quiet_logs
 from fairlead.sim.trouble import Trouble
 from fairlead.sim.world import Told, World
 
-ORDERS_PER_S = 6.0
-"""At which clients come, of virtual time."""
+ORDERS_PER_S = (6.0, 12.0, 12.0, 24.0)
+"""At which clients come, of virtual time, drawn for each world: the fewer, the more goes wrong for
+each order, and the longer each takes."""
 
 LONGEST_S = 100_000.0
 CALM_S = 900.0
@@ -110,8 +111,9 @@ async def _live(world: World, orders: int) -> None:
     watching = asyncio.ensure_future(world.watch_over_processes())
     troubling = asyncio.ensure_future(trouble.run())
     playing: set[asyncio.Task[None]] = set()
+    per_s = world.dice.random.choice(ORDERS_PER_S)
     for _ in range(orders):
-        await asyncio.sleep(world.dice.random.expovariate(ORDERS_PER_S))
+        await asyncio.sleep(world.dice.random.expovariate(per_s))
         task = asyncio.ensure_future(clients.send_one())
         playing.add(task)
         if world.auditor.violations:
