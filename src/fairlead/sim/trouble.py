@@ -1,6 +1,7 @@
 """What befalls the processes and the cluster of one world, all of it drawn from its seed."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from solders.hash import Hash
@@ -8,6 +9,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
+from fairlead.errors import WriteOutcomeUnknown
 from fairlead.sim.faults import KINDS
 from fairlead.sim.process import Process
 from fairlead.sim.restoring import Operators
@@ -126,7 +128,9 @@ class Trouble:
     async def _declare_dead(self) -> None:
         process = self._one()
         self._world.tell(process.name, "is taken for dead")
-        await self._world.store.release_worker(process.worker.owner, self._world.clock.now_ms())
+        with contextlib.suppress(WriteOutcomeUnknown):
+            now_ms = self._world.clock.now_ms()
+            await self._world.store.release_worker(process.worker.owner, now_ms)
 
     def _set_clock(self) -> None:
         process = self._one()
