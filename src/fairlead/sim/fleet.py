@@ -23,9 +23,9 @@ not is a fault of the simulator."""
 MOST_RARE_ORDERS = 60_000
 """In a run of so many even what takes three chances at once has had its turn."""
 
-RARE_POINTS = frozenset({"failed_found", "resend_reclaim", "still_proving"})
+RARE_POINTS = frozenset({"failed_found", "resend_reclaim"})
 """Crash points that few orders pass: after a failed transaction that a restore had lost is stored,
-after a reclaim is sent again, and after an order said that nothing is known of it."""
+and after a reclaim is sent again."""
 
 
 class Failure(msgspec.Struct, frozen=True):
