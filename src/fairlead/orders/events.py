@@ -23,7 +23,11 @@ DECIMAL_FIELDS = frozenset(
         "amount",
         "amountIn",
         "amountOut",
+        "maxAmountIn",
+        "maximumIn",
+        "netAmountIn",
         "netAmountOut",
+        "requestedAmountOut",
         "minimumOut",
         "executedPrice",
         "limitPrice",
@@ -64,12 +68,35 @@ def percent_from_bps(bps: int, form: NumberForm) -> Number:
     return number(decimal_from_atoms(bps, 2), form)
 
 
-class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """One venue's quote for the order's size, or why it has none."""
-
-    dex: str
-    venue: str
+class LegData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    program: str
     pool: str
+    venue: str
+    token_in: str
+    token_out: str
+    amount_in: Number | None = None
+    amount_out: Number | None = None
+
+
+class LeftoverData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """What the first of two hops brought and the second did not take."""
+
+    # Mint.
+    token: str
+    amount: Number
+
+
+class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """One pool's quote for the order's size, or why it has none; or that of a route."""
+
+    # raydium, meteora, or split.
+    dex: str
+    # Left out where the legs of a route go to several.
+    venue: str | None = None
+    pool: str | None = None
+    # Of an exact output: what it takes, and the most that its instruction would.
+    amount_in: Number | None = None
+    maximum_in: Number | None = None
     amount_out: Number | None = None
     # What the instruction would insist on, in tokenOut.
     minimum_out: Number | None = None
@@ -80,19 +107,14 @@ class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     fee: Number | None = None
     # Set when the fee is not in tokenIn.
     fee_token: str | None = None
+    # Mints.
     route: tuple[str, ...] = ()
+    # Of a route with several legs, in execution order.
+    legs: tuple[LegData, ...] | None = None
+    # Expected to stay with the wallet, of two hops.
+    leftover: LeftoverData | None = None
     # Why this pool cannot serve the order.
     error: str | None = None
-
-
-class LegData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    program: str
-    pool: str
-    venue: str
-    token_in: str
-    token_out: str
-    amount_in: Number | None = None
-    amount_out: Number | None = None
 
 
 class AttemptData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -116,9 +138,13 @@ class EventData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     # raydium, meteora, or split.
     selected_dex: str | None = None
     dex: str | None = None
+    # Left out where the legs go to several.
     venue: str | None = None
     legs: tuple[LegData, ...] | None = None
+    leftover: LeftoverData | None = None
     minimum_out: Number | None = None
+    # Of an exact output: the most that the attempt takes.
+    maximum_in: Number | None = None
     tx_signature: str | None = None
     tx_hash: str | None = None
     attempt: AttemptData | None = None

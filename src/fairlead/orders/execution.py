@@ -30,6 +30,7 @@ from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import SignatureStatus
 from fairlead.routing import Candidate, Route
 from fairlead.solana.landing import Purpose
+from fairlead.solana.legs import Detail
 from fairlead.solana.program_errors import ProgramFailure
 from fairlead.venues.venue import ErrorClass
 
@@ -182,7 +183,7 @@ def submitted(
     floor = resting.floor_of(order)
     events: tuple[NewEvent, ...]
     if purpose is Purpose.FIRST:
-        told = narration.routed(order, route, attempt.minimum_out_atoms)
+        told = narration.routed(order, route, attempt.minimum_out_atoms, attempt.maximum_in_atoms)
         chosen = lifecycle.event(order.status, E.ROUTED, told)
         sent = lifecycle.event(chosen.status, E.SUBMITTED, narration.submitted(order, attempt))
         events = (chosen, sent)
@@ -197,7 +198,7 @@ def submitted(
         new_attempt=attempt,
         minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
         signature=attempt.signature,
-        dex=route.legs[0].pool.venue.dex,
+        dex=narration.dex_of(attempt),
     )
 
 
@@ -213,11 +214,19 @@ def cancel_sent(order: Order, attempt: Attempt, now_ms: int) -> Change:
 
 
 def confirmed(
-    order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, now_ms: int
+    order: Order,
+    attempt: Attempt,
+    in_atoms: int,
+    out_atoms: int,
+    slot: int,
+    now_ms: int,
+    detail: Detail | None = None,
 ) -> Change:
     """Seen at `confirmed`: provisional (rule 19), with the provisional fill (rule 20). The row
     names the attempt that was seen, which need not be the last."""
-    told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=True)
+    told = narration.filled(
+        order, attempt, in_atoms, out_atoms, slot, provisional=True, detail=detail
+    )
     event = lifecycle.event(order.status, E.CONFIRMED, told)
     seen = AttemptSettled(attempt.signature, AttemptState.LIVE, slot)
     return lifecycle.change(
@@ -240,10 +249,13 @@ def finalized(
     now_ms: int,
     evidence: bytes | None = None,
     losers: tuple[AttemptSettled, ...] = (),
+    detail: Detail | None = None,
 ) -> Change:
     """The chain cannot take it back: the fill is booked, the reservation given back. `losers`: the
     other attempts under its latch, as `lost_to` tells them."""
-    told = narration.filled(order, attempt, in_atoms, out_atoms, slot, provisional=False)
+    told = narration.filled(
+        order, attempt, in_atoms, out_atoms, slot, provisional=False, detail=detail
+    )
     event = lifecycle.event(order.status, E.FINALIZED, told)
     won = AttemptSettled(attempt.signature, AttemptState.SUCCEEDED, slot, evidence=evidence)
     return lifecycle.change(

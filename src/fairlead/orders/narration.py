@@ -1,25 +1,30 @@
 """What each event of an order tells: the data stored with it, in the order's own number form."""
 
-from fairlead.amounts import BPS, mul_div_floor, price_from_atoms
+from collections.abc import Sequence
+
+from fairlead.amounts import price_from_atoms
 from fairlead.orders.events import (
     AttemptData,
     EventData,
-    LegData,
     QuoteData,
     encode,
     number,
     number_from_atoms,
     percent_from_bps,
 )
+from fairlead.orders.exact_out import maximum_in_atoms
 from fairlead.orders.model import Attempt, AttemptKind, NumberForm, Order, OrderTerms
+from fairlead.orders.told_legs import minimum_out_atoms as minimum_out_atoms
+from fairlead.orders.told_legs import (
+    names_of,
+    route_quote,
+    told_leftover,
+    told_legs,
+)
 from fairlead.routing import Candidate, Route
 from fairlead.solana.fees import priority_fee_lamports
 from fairlead.solana.landing import Purpose
-
-
-def minimum_out_atoms(quoted_atoms: int, slippage_bps: int) -> int:
-    """The least that may reach the user's account for this quote: rounded down, never below 1."""
-    return max(mul_div_floor(quoted_atoms, BPS - slippage_bps, BPS), 1)
+from fairlead.solana.legs import Detail, LegFill
 
 
 def quote_data(candidate: Candidate, terms: OrderTerms, form: NumberForm) -> QuoteData:
@@ -33,12 +38,20 @@ def quote_data(candidate: Candidate, terms: OrderTerms, form: NumberForm) -> Quo
     fee_in_token_in = fee_mint == terms.token_in
     fee_decimals = terms.token_in_decimals if fee_in_token_in else out
     least = minimum_out_atoms(quote.amount_out_atoms, terms.slippage_bps)
+    taken = most = None
+    if terms.exact_out_atoms is not None:
+        least = terms.exact_out_atoms
+        taken = number_from_atoms(quote.amount_in_atoms, terms.token_in_decimals, form)
+        maximum = maximum_in_atoms(quote.amount_in_atoms, terms.slippage_bps)
+        most = number_from_atoms(min(maximum, terms.amount_in_atoms), terms.token_in_decimals, form)
     if terms.limit_out_atoms is not None:
         least = max(least, terms.limit_out_atoms)
     return QuoteData(
         dex=name.dex,
         venue=name.value,
         pool=str(pool.address),
+        amount_in=taken,
+        maximum_in=most,
         amount_out=number_from_atoms(quote.amount_out_atoms, out, form),
         minimum_out=number_from_atoms(least, out, form),
         net_amount_out=number_from_atoms(candidate.net_out_atoms, out, form),
@@ -57,23 +70,37 @@ def quotes_data(
     return tuple(quote_data(candidate, terms, form) for candidate in candidates)
 
 
-def routed(order: Order, route: Route, minimum_atoms: int) -> bytes:
-    """All quotes, the chosen one, and why."""
+def routed(
+    order: Order, route: Route, minimum_atoms: int, maximum_atoms: int | None = None
+) -> bytes:
+    """All quotes, the chosen route, and why."""
     terms, form = order.terms, order.terms.number_form
-    quotes = quotes_data(route.candidates, terms, form)
-    venue = route.legs[0].pool.venue
+    quote, quotes = _quotes(order, route)
     return encode(
         EventData(
-            quote=quotes[0],
+            quote=quote,
             quotes=quotes,
-            selected_dex=venue.dex,
-            dex=venue.dex,
-            venue=venue.value,
+            selected_dex=quote.dex,
+            dex=quote.dex,
+            venue=quote.venue,
             minimum_out=number_from_atoms(minimum_atoms, terms.token_out_decimals, form),
+            maximum_in=(
+                None
+                if maximum_atoms is None
+                else number_from_atoms(maximum_atoms, terms.token_in_decimals, form)
+            ),
             retry_count=order.round - 1,
             reason=route.reason,
         )
     )
+
+
+def _quotes(order: Order, route: Route) -> tuple[QuoteData, tuple[QuoteData, ...]]:
+    """The chosen route's quote, and those of all pools of the pair."""
+    terms, form = order.terms, order.terms.number_form
+    quotes = quotes_data(route.candidates, terms, form)
+    # What is told of first of several pools is what was chosen.
+    return quotes[0] if len(route.legs) == 1 else route_quote(route, terms, form), quotes
 
 
 def submitted(order: Order, attempt: Attempt) -> bytes:
@@ -97,15 +124,14 @@ _WHY_ANOTHER = {
 
 def another_attempt(order: Order, route: Route, attempt: Attempt, purpose: Purpose) -> bytes:
     """The same limit once more: under a new blockhash, or for a higher fee."""
-    quotes = quotes_data(route.candidates, order.terms, order.terms.number_form)
-    venue = route.legs[0].pool.venue
+    quote, quotes = _quotes(order, route)
     return encode(
         EventData(
-            quote=quotes[0],
+            quote=quote,
             quotes=quotes,
-            selected_dex=venue.dex,
-            dex=venue.dex,
-            venue=venue.value,
+            selected_dex=quote.dex,
+            dex=quote.dex,
+            venue=quote.venue,
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
             attempt=attempt_data(attempt),
@@ -137,36 +163,41 @@ def attempt_data(attempt: Attempt) -> AttemptData:
 
 
 def dex_of(attempt: Attempt) -> str:
-    """The short name of the venue that an attempt swaps on."""
-    return attempt.legs[0].venue.partition("_")[0]
+    """The short name of where an attempt swaps."""
+    return names_of([leg.venue for leg in attempt.legs])[0]
 
 
 def filled(
-    order: Order, attempt: Attempt, in_atoms: int, out_atoms: int, slot: int, *, provisional: bool
+    order: Order,
+    attempt: Attempt,
+    in_atoms: int,
+    out_atoms: int,
+    slot: int,
+    *,
+    provisional: bool,
+    detail: Detail | None = None,
 ) -> bytes:
-    """What the chain says was exchanged."""
+    """What the chain says was exchanged. `detail`: leg by leg, where there are several."""
     terms, form = order.terms, order.terms.number_form
     price = price_from_atoms(out_atoms, terms.token_out_decimals, in_atoms, terms.token_in_decimals)
-    amount_in = number_from_atoms(in_atoms, terms.token_in_decimals, form)
-    amount_out = number_from_atoms(out_atoms, terms.token_out_decimals, form)
-    legs = tuple(
-        LegData(
-            leg.program, leg.pool, leg.venue, leg.token_in, leg.token_out, amount_in, amount_out
-        )
-        for leg in attempt.legs
-    )
-    dex = dex_of(attempt)
+    dex, venue = names_of([leg.venue for leg in attempt.legs])
+    if len(attempt.legs) == 1:
+        fills: Sequence[LegFill] = (LegFill(in_atoms, out_atoms),)
+    else:
+        # Where the transaction contradicts itself, nothing is told of its legs.
+        fills = detail.legs if detail is not None else [LegFill(None, None)] * len(attempt.legs)
     return encode(
         EventData(
             selected_dex=dex,
             dex=dex,
-            venue=attempt.legs[0].venue,
-            legs=legs,
+            venue=venue,
+            legs=told_legs(attempt.legs, fills, terms, form),
+            leftover=None if detail is None else told_leftover(detail.leftover, terms, form),
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
             executed_price=number(price, form),
-            amount_in=amount_in,
-            amount_out=amount_out,
+            amount_in=number_from_atoms(in_atoms, terms.token_in_decimals, form),
+            amount_out=number_from_atoms(out_atoms, terms.token_out_decimals, form),
             network_fee_lamports=attempt.fee_lamports,
             slot=slot,
             provisional=True if provisional else None,

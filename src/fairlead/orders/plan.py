@@ -28,22 +28,32 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     latch: Latch | None
 
 
-def swap_plan(order: Order, route: Route, minimum_out_atoms: int, around: Surroundings) -> SwapPlan:
+def swap_plan(
+    order: Order,
+    route: Route,
+    minimum_out_atoms: int,
+    around: Surroundings,
+    maximum_in_atoms: int | None = None,
+) -> SwapPlan:
     """The plan of this route. Parallel legs ask for `minimum_out_atoms` together, at least; the
-    first hop of two asks for what the second one takes.
+    first hop of two asks for what the second one takes. With `maximum_in_atoms` it is an exact
+    output: the one leg asks for just that minimum.
 
     SOL is swapped through one temporary account, whether it is sold, bought or in the middle. The
     accounts of other tokens that the wallet receives are made where they are missing.
     """
     terms = order.terms
-    assert route.amount_in_atoms == terms.amount_in_atoms
+    given = terms.amount_in_atoms if maximum_in_atoms is None else maximum_in_atoms
+    assert route.amount_in_atoms == given or maximum_in_atoms is not None
     wallet = Pubkey.from_string(terms.wallet)
     tokens = _tokens(route)
     wrap = None
     if WSOL_MINT in route.path.mints:
         seed = wrap_seed(order.secret, around.number)
-        sold = terms.amount_in_atoms if tokens[0].mint == WSOL_MINT else 0
+        # What an exact output leaves of it comes back when the account is closed.
+        sold = given if tokens[0].mint == WSOL_MINT else 0
         wrap = Wrap(wrap_address(wallet, seed), seed, around.account_rent_lamports + sold)
+    accounts = [user_account(wallet, token, wrap) for token in tokens]
     return SwapPlan(
         wallet,
         around.blockhash,
@@ -52,7 +62,9 @@ def swap_plan(order: Order, route: Route, minimum_out_atoms: int, around: Surrou
         around.latch,
         tuple([token for token in tokens[1:] if token.mint != WSOL_MINT]),
         wrap,
-        _swaps(wallet, route, minimum_out_atoms, [user_account(wallet, t, wrap) for t in tokens]),
+        _swaps(wallet, route, minimum_out_atoms, accounts)
+        if maximum_in_atoms is None
+        else (_exact_out(wallet, route, minimum_out_atoms, maximum_in_atoms, accounts),),
     )
 
 
@@ -82,7 +94,7 @@ def _swaps(
         mint = leg.input_mint
         return (leg.pool.swap_exact_in(wallet, mint, source, target, amount, minimum_out_atoms),)
     held = dict(zip(route.path.mints, accounts, strict=True))
-    leasts = leg_minimums(route, minimum_out_atoms)
+    leasts = _minimums(route, minimum_out_atoms)
     return tuple(
         [
             leg.pool.swap_exact_in(
@@ -98,6 +110,27 @@ def _swaps(
     )
 
 
+def _exact_out(
+    wallet: Pubkey, route: Route, out_atoms: int, most_in_atoms: int, accounts: Sequence[Pubkey]
+) -> Instruction:
+    (leg,) = route.legs
+    source, target = accounts
+    mint = leg.input_mint
+    return leg.pool.swap_exact_out(wallet, mint, source, target, out_atoms, most_in_atoms)
+
+
+def _minimums(route: Route, minimum_out_atoms: int) -> list[int]:
+    """What each leg asks for. Each share is rounded up; what the last hop then asks for together
+    beyond the minimum, an atom of each leg at most, is taken off again: it is what was promised."""
+    leasts = list(leg_minimums(route, minimum_out_atoms))
+    last = [at for at, leg in enumerate(route.legs) if leg.output_mint == route.path.mints[-1]]
+    beyond = sum([leasts[at] for at in last]) - minimum_out_atoms
+    assert 0 <= beyond < len(last)
+    for at in last[:beyond]:
+        leasts[at] -= 1
+    return leasts
+
+
 def latch_of(order: Order, rent_lamports: int) -> Latch:
     """The order's present latch. `rent_lamports`: the rent minimum of an account of no bytes."""
     wallet = Pubkey.from_string(order.terms.wallet)
@@ -105,6 +138,10 @@ def latch_of(order: Order, rent_lamports: int) -> Latch:
     return Latch(latch_address(wallet, seed), seed, rent_lamports)
 
 
-def legs_of(route: Route) -> tuple[Leg, ...]:
-    """The legs as the attempt keeps them, in execution order."""
-    return tuple([leg_of(leg.pool, leg.input_mint) for leg in route.legs])
+def legs_of(route: Route, maximum_in_atoms: int | None = None) -> tuple[Leg, ...]:
+    """The legs as the attempt keeps them, in execution order; of an exact output with its most."""
+    legs = tuple([leg_of(leg.pool, leg.input_mint) for leg in route.legs])
+    if maximum_in_atoms is None:
+        return legs
+    (leg,) = legs
+    return (msgspec.structs.replace(leg, maximum_in_atoms=maximum_in_atoms),)

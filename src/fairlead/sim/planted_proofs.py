@@ -11,7 +11,7 @@ from fairlead.ports import Chain, SignatureStatus
 from fairlead.solana import evidence, program_errors, proof
 from fairlead.solana import landing as landing_steps
 from fairlead.solana.landing import Errored, Flight
-from fairlead.solana.proof import DeathEvidence, Settled
+from fairlead.solana.proof import DeathEvidence, Fill, Settled
 from fairlead.workers import landing, proving, settler
 from fairlead.workers.proving import Proven
 from fairlead.workers.work import Work, Workbench
@@ -254,8 +254,8 @@ def ignore_fork(planting: Planting) -> None:
 def quote_is_fill(planting: Planting) -> None:
     """Books what was asked for and not what the transaction moved."""
 
-    def fill_amounts(landed: Any, order: Any, attempt: Attempt) -> tuple[int, int]:
-        return order.terms.amount_in_atoms, attempt.minimum_out_atoms
+    def fill_amounts(landed: Any, order: Any, attempt: Attempt) -> Fill:
+        return Fill(order.terms.amount_in_atoms, attempt.minimum_out_atoms)
 
     for module in (landing, settler):
         planting.replace(module, "fill_amounts", fill_amounts)

@@ -2,17 +2,19 @@
 (EXACTLY-ONCE 20).
 
 The pools' vaults say what was swapped; the wallet's own accounts say what it gave and got. Both
-must agree, transfer fees apart, and every lamport the wallet lost must be accounted for. A
-temporary wSOL account leaves no trace of its own: it exists neither before nor after.
+must agree, transfer fees apart, and every lamport the wallet lost must be accounted for. Of two
+hops the wallet keeps what the first brought and the second did not take. A temporary wSOL account
+leaves no trace of its own: it exists neither before nor after.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from fairlead.orders.model import Leg
 from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.landed import LandedTransaction
+from fairlead.solana.legs import FEES_APART, Detail, detail_of, path_of
 
 _WSOL = str(WSOL_MINT)
 
@@ -29,9 +31,12 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     tip_lamports: int
     # Lent to the latch and to token accounts this transaction made for the wallet.
     rent_lamports: int
-    # Withheld by the mints themselves on the way into and out of the vaults.
+    # Withheld by the mints themselves on the way into and out of the vaults; and what a pool took
+    # apart of what was put in.
     transfer_fee_in_atoms: int
     transfer_fee_out_atoms: int
+    # Leg by leg, where there are several.
+    detail: Detail | None = None
 
 
 class FillMismatch(AssertionError):
@@ -53,42 +58,30 @@ def fill_of(
     latch_address: str | None = None,
     tip_lamports: int = 0,
 ) -> Fill:
-    """The fill of a successful transaction with these parallel legs of one pair; `FillMismatch` if
-    in doubt."""
+    """The fill of a successful transaction with these legs, parallel ones or of two hops;
+    `FillMismatch` if in doubt."""
     assert transaction.error is None
     assert legs
-    token_in, token_out = legs[0].token_in, legs[0].token_out
-    for leg in legs:
-        assert leg.token_in == token_in
-        assert leg.token_out == token_out
+    path = path_of(legs)
     tokens = _token_changes(transaction)
-    vault_in, vault_out = 0, 0
-    for vault in {leg.vault_in for leg in legs}:
-        vault_in += tokens.get(vault, 0)
-    for vault in {leg.vault_out for leg in legs}:
-        vault_out -= tokens.get(vault, 0)
+    # What the vaults gained of each token of the path. Pools may share one.
+    vaults = {leg.vault_in: leg.token_in for leg in legs}
+    vaults.update([(leg.vault_out, leg.token_out) for leg in legs])
+    gained_by_vaults = dict.fromkeys(path, 0)
+    for vault, mint in vaults.items():
+        gained_by_vaults[mint] += tokens.get(vault, 0)
     rent = _rent(transaction, wallet, latch_address)
     fee = transaction.fee_lamports
     gained = _lamports_gained(transaction, wallet)
-    # What the wallet's lamports say about a SOL side; zero when neither side is SOL.
+    # What the wallet's lamports say about SOL on the path; zero when there is none.
     wallet_lamports = gained + fee + rent + tip_lamports
-    own_in = -wallet_lamports if token_in == _WSOL else -_own(transaction, wallet, token_in, tokens)
-    own_out = (
-        wallet_lamports if token_out == _WSOL else _own(transaction, wallet, token_out, tokens)
-    )
-    why = None
-    if not (vault_in > 0 and vault_out > 0):
-        why = "the vaults did not swap"
-    elif own_in < vault_in:
-        why = "the wallet gave less than the vaults took"
-    elif own_out > vault_out:
-        why = "the wallet got more than the vaults gave"
-    elif (token_in == _WSOL and own_in != vault_in) or (
-        token_out == _WSOL and own_out != vault_out
-    ):
-        why = "lamports given and taken differ"
-    elif _WSOL not in (token_in, token_out) and wallet_lamports != 0:
-        why = "lamports went elsewhere"
+    own = {
+        mint: wallet_lamports if mint == _WSOL else _own(transaction, wallet, mint, tokens)
+        for mint in path
+    }
+    vault_in, vault_out = gained_by_vaults[path[0]], -gained_by_vaults[path[-1]]
+    own_in, own_out = -own[path[0]], own[path[-1]]
+    why = _why_not(path, legs, gained_by_vaults, own, wallet_lamports)
     if why is not None:
         facts = {
             "vault_in_atoms": vault_in,
@@ -100,8 +93,46 @@ def fill_of(
             "tip_lamports": tip_lamports,
             "rent_lamports": rent,
         }
+        if len(path) == 3:
+            facts["vault_left_atoms"] = -gained_by_vaults[path[1]]
+            facts["wallet_left_atoms"] = own[path[1]]
         raise FillMismatch(transaction.signature, why, facts)
-    return Fill(own_in, own_out, fee, tip_lamports, rent, own_in - vault_in, vault_out - own_out)
+    detail = None
+    if len(legs) > 1:
+        detail = detail_of(legs, path, tokens, [own_in, *[own[mint] for mint in path[1:]]])
+    withheld_in, withheld_out = own_in - vault_in, vault_out - own_out
+    return Fill(own_in, own_out, fee, tip_lamports, rent, withheld_in, withheld_out, detail)
+
+
+def _why_not(
+    path: tuple[str, ...],
+    legs: Sequence[Leg],
+    vaults: Mapping[str, int],
+    own: Mapping[str, int],
+    wallet_lamports: int,
+) -> str | None:
+    """What contradicts what, by what the vaults and the wallet gained of each token."""
+    vault_in, vault_out = vaults[path[0]], -vaults[path[-1]]
+    if not (vault_in > 0 and vault_out > 0):
+        return "the vaults did not swap"
+    if -own[path[0]] < vault_in:
+        return "the wallet gave less than the vaults took"
+    if own[path[-1]] > vault_out:
+        return "the wallet got more than the vaults gave"
+    if len(path) == 3:
+        if own[path[1]] < 0:
+            return "the second hop took more than the first brought"
+        if own[path[1]] > -vaults[path[1]]:
+            return "the wallet kept more than the vaults left"
+    if _WSOL not in path:
+        return None if wallet_lamports == 0 else "lamports went elsewhere"
+    # No mint withholds SOL; only a pool may take a fee of what is put in apart.
+    if wallet_lamports != -vaults[_WSOL] and not (
+        wallet_lamports < -vaults[_WSOL]
+        and any(leg.venue in FEES_APART and leg.token_in == _WSOL for leg in legs)
+    ):
+        return "lamports given and taken differ"
+    return None
 
 
 def _token_changes(transaction: LandedTransaction) -> dict[str, int]:

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.orders.model import Attempt, AttemptState
 from fairlead.ports import EpochInfo, LandedTransaction, SignatureStatus
+from fairlead.solana.legs import Detail
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -18,6 +19,8 @@ class Fill(msgspec.Struct, frozen=True):
 
     in_atoms: int
     out_atoms: int
+    # Leg by leg, where there are several.
+    detail: Detail | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from fairlead.solana.landing import (
     Wait,
     next_step,
 )
+from fairlead.solana.proof import Fill
 from fairlead.workers import latches
 from fairlead.workers.attempting import attempt_beside
 from fairlead.workers.cancelling import cancel_beside, prove_cancel
@@ -203,12 +204,14 @@ async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) ->
     landed = await bench.parts.chain.transaction(attempt.signature, "confirmed")
     if landed is None or landed.error is not None:
         return False
-    in_atoms, out_atoms = fill_amounts(landed, work.order, attempt)
-    if in_atoms <= 0 or out_atoms <= 0:
+    fill = fill_amounts(landed, work.order, attempt)
+    if fill.in_atoms <= 0 or fill.out_atoms <= 0:
         # What is called a success and moved nothing is invented: ours cannot.
         return False
     now_ms = bench.now_ms()
-    change = execution.confirmed(work.order, attempt, in_atoms, out_atoms, slot, now_ms)
+    change = execution.confirmed(
+        work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, fill.detail
+    )
     await bench.commit(work, change)
     return True
 
@@ -234,7 +237,7 @@ async def _doubt(bench: Workbench, work: Work, attempt: Attempt) -> None:
     await bench.parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
 
 
-def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> tuple[int, int]:
+def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> Fill:
     """Atoms in and out as the chain moved them (rule 20), never the quote."""
     try:
         fill = fill_of(
@@ -247,8 +250,8 @@ def fill_amounts(landed: LandedTransaction, order: Order, attempt: Attempt) -> t
     except FillMismatch as mismatch:
         # It did swap; the vaults' word stands, and somebody should look.
         log.error("fill_mismatch", order_id=order.order_id, why=mismatch.why, **mismatch.facts)
-        return mismatch.facts["vault_in_atoms"], mismatch.facts["vault_out_atoms"]
-    return fill.amount_in_atoms, fill.amount_out_atoms
+        return Fill(mismatch.facts["vault_in_atoms"], mismatch.facts["vault_out_atoms"])
+    return Fill(fill.amount_in_atoms, fill.amount_out_atoms, fill.detail)
 
 
 async def _settle(bench: Workbench, work: Work, proven: Sequence[tuple[Attempt, Proven]]) -> bool:

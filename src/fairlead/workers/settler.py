@@ -182,7 +182,7 @@ class Settler:
             landed = await witness.transaction(attempt.signature, "finalized")
             fill = None
             if landed is not None and landed.error is None:
-                fill = Fill(*fill_amounts(landed, work.order, attempt))
+                fill = fill_amounts(landed, work.order, attempt)
             found = LandedEvidence(status, landed, fill)
         said = evidence.of_landing(witness.name, attempt, found, finalized)
         is_gone = status is None or status.error is not None
@@ -218,7 +218,15 @@ class Settler:
             attempt, work.attempts, await _statuses(self._bench.parts.chain, others)
         )
         change = execution.finalized(
-            work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, proof, lost
+            work.order,
+            attempt,
+            fill.in_atoms,
+            fill.out_atoms,
+            slot,
+            now_ms,
+            proof,
+            lost,
+            fill.detail,
         )
         if await self._commit(work, change):
             self._forget(work)
