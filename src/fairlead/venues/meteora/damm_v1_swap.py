@@ -102,10 +102,7 @@ def calculate_fee(amount: int, numerator: int, denominator: int) -> int:
         return 0
     if not denominator:
         raise refusal(FEE_CALCULATION_FAILURE, "a fee's denominator is 0")
-    fee = amount * numerator // denominator
-    if fee > U64_MAX:
-        raise overflow("a fee of more than 2^64-1")
-    return fee or 1
+    return amount * numerator // denominator or 1
 
 
 class Worth(msgspec.Struct, frozen=True, gc=False):
@@ -175,6 +172,8 @@ def split_fee(numbers: PoolNumbers, amount_in: int) -> tuple[int, int]:
         trade_fee -= protocol_fee
     if trade_fee < 0:
         raise refusal(FEE_CALCULATION_FAILURE, "the protocol's part is more than the fee")
+    if max(trade_fee, protocol_fee) > U64_MAX:
+        raise overflow("a fee of more than 2^64-1")
     return trade_fee, protocol_fee
 
 
