@@ -7,9 +7,24 @@ the attempt itself, in the commit before its first byte leaves.
 
 from collections.abc import Sequence
 
+from solders.pubkey import Pubkey
+
 from fairlead.amounts import BPS, U64_MAX, mul_div_ceil
 from fairlead.orders.model import Attempt, Order, OrderTerms
 from fairlead.routing import Route, alone, route_of
+from fairlead.routing.exact_out import ExactOutRequest
+
+
+def request_of(terms: OrderTerms) -> ExactOutRequest:
+    """The question to the pools of the pair."""
+    assert terms.exact_out_atoms is not None
+    return ExactOutRequest(
+        Pubkey.from_string(terms.token_in),
+        Pubkey.from_string(terms.token_out),
+        terms.exact_out_atoms,
+        terms.venues,
+        terms.max_price_impact_bps,
+    )
 
 
 def maximum_in_atoms(quoted_atoms: int, slippage_bps: int) -> int:

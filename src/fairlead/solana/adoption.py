@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.message import CompiledInstruction, Message
 from fairlead.orders.model import Attempt, Leg, Order, OrderTerms
+from fairlead.routing.exact_out import NAMES_NO_OUTPUT
 from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM, SYSTEM_PROGRAM
 from fairlead.solana.landed import LandedTransaction
 from fairlead.solana.lost import is_reclaim, message_of
@@ -21,8 +22,8 @@ from fairlead.venues.venue import LoadedPool
 _U32 = Layout("<I")
 _U64 = Layout("<Q")
 _SET_COMPUTE_UNIT_LIMIT, _SET_COMPUTE_UNIT_PRICE = 2, 3
-# Stands for the minimum where a swap's data is compared with what we would write.
-_ANY_MINIMUM = 0x7EDCBA9876543210
+# Stands for the limit where a swap's data is compared with what we would write.
+_ANY_LIMIT = 0x7EDCBA9876543210
 
 
 class Swapped(msgspec.Struct, frozen=True):
@@ -45,9 +46,9 @@ def swap_in(
         for pool in pools:
             if program != bytes(pool.pool.program_id) or not _names(message, instruction, pool):
                 continue
-            minimum = _minimum_in(instruction.data, terms, pool)
-            if minimum is not None:
-                return Swapped((_leg(terms, pool),), minimum)
+            swapped = _swapped(instruction.data, terms, pool)
+            if swapped is not None:
+                return swapped
     return None
 
 
@@ -70,24 +71,26 @@ def _names(message: Message, instruction: CompiledInstruction, pool: LoadedPool)
     return {bytes(each) for each in (pool.address, *pool.pool.vaults)} <= named
 
 
-def _minimum_in(data: bytes, terms: OrderTerms, pool: LoadedPool) -> int | None:
-    """The minimum in a swap's data that is otherwise what we would write for these terms."""
-    wallet = Pubkey.from_string(terms.wallet)
-    ours = pool.swap_exact_in(
-        wallet,
-        Pubkey.from_string(terms.token_in),
-        wallet,
-        wallet,
-        terms.amount_in_atoms,
-        _ANY_MINIMUM,
-    ).data
-    at = ours.find(_U64.pack(_ANY_MINIMUM))
+def _swapped(data: bytes, terms: OrderTerms, pool: LoadedPool) -> Swapped | None:
+    """The leg and the limit of a swap's data that is otherwise what we would write for these
+    terms: the minimum, or of an exact output the maximum."""
+    wallet, exact = Pubkey.from_string(terms.wallet), terms.exact_out_atoms
+    if exact is not None and pool.venue in NAMES_NO_OUTPUT:
+        return None
+    swap = pool.swap_exact_in if exact is None else pool.swap_exact_out
+    amount = terms.amount_in_atoms if exact is None else exact
+    mint = Pubkey.from_string(terms.token_in)
+    ours = swap(wallet, mint, wallet, wallet, amount, _ANY_LIMIT).data
+    at = ours.find(_U64.pack(_ANY_LIMIT))
     if at < 0 or len(ours) != len(data):
         return None
     if ours[:at] != data[:at] or ours[at + 8 :] != data[at + 8 :]:
         return None
-    (minimum,) = _U64.unpack_from(data, at)
-    return int(minimum)
+    (limit,) = _U64.unpack_from(data, at)
+    leg = _leg(terms, pool)
+    if exact is None:
+        return Swapped((leg,), int(limit))
+    return Swapped((msgspec.structs.replace(leg, maximum_in_atoms=int(limit)),), exact)
 
 
 def _leg(terms: OrderTerms, pool: LoadedPool) -> Leg:

@@ -6,7 +6,7 @@ import structlog
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
-from fairlead.orders import budget, execution, resting
+from fairlead.orders import budget, exact_out, execution, resting
 from fairlead.orders.execution import Failure
 from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
 from fairlead.orders.plan import Surroundings, latch_of, legs_of, swap_plan
@@ -92,7 +92,7 @@ async def _make(
     if budget.is_spent(order, earlier):
         return Failure("fee_cap_spent", "no fee is left for another attempt", terminal=True)
     last = _last_swap(order, earlier)
-    choice = await choosing.choose(bench, order, last, purpose)
+    choice = await choosing.choose(bench, order, earlier, last, purpose)
     if isinstance(choice, Failure):
         return choice
     blockhash = await parts.chain.latest_blockhash()
@@ -107,7 +107,7 @@ async def _make(
     if simulation.error is not None:
         refusal = program_errors.failure_of(simulation.error, simulation.logs)
         return _refused(refusal, route, minimum == resting.floor_of(order))
-    legs = legs_of(route)
+    legs = legs_of(route, built.maximum_in_atoms)
     attempt = signed_attempt(bench, order, plan, blockhash, built.message, number, minimum, legs)
     return Made(route, attempt)
 
@@ -117,6 +117,8 @@ class Built(msgspec.Struct, frozen=True, gc=False):
 
     route: Route
     minimum_out_atoms: int
+    # Of an exact output only.
+    maximum_in_atoms: int | None
     plan: SwapPlan
     message: bytes
 
@@ -138,12 +140,12 @@ async def _built(
         latch = latch_of(order, await chain.rent_minimum(0))
     while True:
         route = choice.route
-        minimum = execution.minimum_for(order, route.amount_out_atoms)
+        minimum, maximum = _limits(order, earlier, route)
         price = min(choice.price, _affordable(order, earlier, route))
         around = Surroundings(number, blockhash.blockhash, price, rent, latch)
-        plan = swap_plan(order, route, minimum, around)
+        plan = swap_plan(order, route, minimum, around, maximum)
         try:
-            return Built(route, minimum, plan, swap_message(plan))
+            return Built(route, minimum, maximum, plan, swap_message(plan))
         except TransactionTooLarge as error:
             log.warning("too_large", order_id=order.order_id, legs=len(route.legs), why=str(error))
             other = choosing.with_fewer_legs(order, choice)
@@ -152,6 +154,15 @@ async def _built(
             if isinstance(other, Failure):
                 return other
             choice = other
+
+
+def _limits(order: Order, earlier: tuple[Attempt, ...], route: Route) -> tuple[int, int | None]:
+    """The least that the attempt must bring; and of an exact output, which is that, the most that
+    it may take."""
+    exact = order.terms.exact_out_atoms
+    if exact is None:
+        return execution.minimum_for(order, route.amount_out_atoms), None
+    return exact, exact_out.maximum_for(order, earlier, route.amount_in_atoms)
 
 
 def _last_swap(order: Order, earlier: tuple[Attempt, ...]) -> Attempt | None:

@@ -1,14 +1,17 @@
 """Which route an attempt takes: the pair's own pools first, and those around it only where two hops
 may pay more."""
 
+from collections.abc import Sequence
+
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.orders import resting, routes
+from fairlead.orders import exact_out, resting, routes
 from fairlead.orders.execution import Failure
 from fairlead.orders.model import Attempt, Order
 from fairlead.ports import PoolSnapshot
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route
+from fairlead.routing.exact_out import ExactOutRequest, exact_out_route
 from fairlead.solana import program_errors
 from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE
 from fairlead.solana.fees import raised_price
@@ -20,11 +23,13 @@ from fairlead.workers.work import Workbench
 class Question(msgspec.Struct, frozen=True, gc=False):
     """What a route is chosen from."""
 
-    request: RouteRequest
+    request: RouteRequest | ExactOutRequest
     snapshot: PoolSnapshot
     costs: NetworkCosts
 
     def answer(self) -> Route | NoRoute:
+        if isinstance(self.request, ExactOutRequest):
+            return exact_out_route(self.request, self.snapshot, self.costs)
         return best_route(self.request, self.snapshot, self.costs)
 
 
@@ -41,10 +46,16 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
 
 
 async def choose(
-    bench: Workbench, order: Order, last: Attempt | None, purpose: Purpose
+    bench: Workbench,
+    order: Order,
+    earlier: Sequence[Attempt],
+    last: Attempt | None,
+    purpose: Purpose,
 ) -> Choice | Failure:
     """Read the pools and choose; the failure of the round where no route reaches the floor.
-    `last`: the newest attempt of this round."""
+    `last`: of the earlier attempts the newest swap of this round."""
+    if order.terms.exact_out_atoms is not None:
+        return await _choose_exact_out(bench, order, earlier, last, purpose)
     pools, policy = bench.parts.pools, bench.settings.routing
     request = routes.request_of(order.terms, policy)
     snapshot = await pools.snapshot(request.token_in, request.token_out)
@@ -68,6 +79,8 @@ async def choose(
 def with_fewer_legs(order: Order, choice: Choice) -> Choice | Failure | None:
     """The best with fewer legs, for a transaction that did not fit; None where it has one leg."""
     question = choice.question
+    if isinstance(question.request, ExactOutRequest):
+        return None
     request = routes.narrower(question.request, choice.route)
     if request is None:
         return None
@@ -75,11 +88,37 @@ def with_fewer_legs(order: Order, choice: Choice) -> Choice | Failure | None:
     return _reaching(order, question.answer(), question)
 
 
+async def _choose_exact_out(
+    bench: Workbench,
+    order: Order,
+    earlier: Sequence[Attempt],
+    last: Attempt | None,
+    purpose: Purpose,
+) -> Choice | Failure:
+    """The pool that brings the order's output for the least input, within its ceiling."""
+    request = exact_out.request_of(order.terms)
+    snapshot = await bench.parts.pools.snapshot(request.token_in, request.token_out)
+    price = await _wanted_price(bench, [pool.address for pool in snapshot.pools], last, purpose)
+    question = Question(request, snapshot, NetworkCosts(price))
+    result = question.answer()
+    if isinstance(result, NoRoute):
+        return _no_route(result)
+    route = exact_out.within(result, exact_out.ceiling_of(order.terms, earlier))
+    if route is None:
+        why = "the best quote takes more than the order's maximum"
+        return Failure("stale_price", why, candidates=result.candidates)
+    return Choice(route, question)
+
+
+def _no_route(result: NoRoute) -> Failure:
+    terminal = result.error_class is ErrorClass.TERMINAL
+    code = "no_route" if terminal else program_errors.code_of(result.error_class)
+    return Failure(code, result.reason, terminal, result.candidates, below_floor=True)
+
+
 def _reaching(order: Order, result: Route | NoRoute, question: Question) -> Choice | Failure:
     if isinstance(result, NoRoute):
-        terminal = result.error_class is ErrorClass.TERMINAL
-        code = "no_route" if terminal else program_errors.code_of(result.error_class)
-        return Failure(code, result.reason, terminal, result.candidates, below_floor=True)
+        return _no_route(result)
     route = resting.reaching(result, resting.floor_of(order))
     if route is None:
         return Failure(
