@@ -162,7 +162,7 @@ def _within(request: SplitRequest, filled: _Filled | None) -> _Filled | None:
 
     Those that earn least go, half of the surplus at a time; then others take their place as long as
     that pays: with fewer parts the level is lower, and deep pools of a poorer price earn more.
-    Against every subset of 4 to 10 pools this misses more than 1 bp in one case of fifty.
+    Beside every set of 2 to 4 out of up to 9 pools it misses more than 1 bp in 6 cases of 1,500.
     """
     if filled is None or len(filled.held) <= request.max_legs:
         return filled
