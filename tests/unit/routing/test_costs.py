@@ -32,7 +32,7 @@ def test_best_offer_for_one_sol_prices_the_output_token() -> None:
     dear = a_cpmm("dear", SOL_B, DEEP, 0.15, 2_500)
     # Much more per lamport, for much less than a SOL.
     dust = a_cpmm("dust", SOL_B, 10**5, 2.0, 2_500)
-    price = lamport_price(A, B, [dust.pool, cheap.pool, dear.pool], NOW)
+    price = lamport_price(A, B, [dust.pool, dear.pool, cheap.pool], NOW)
     paid = dear.pool.quote_exact_in(WSOL_MINT, PROBE_LAMPORTS, NOW).amount_out_atoms
     assert LamportPrice(paid, PROBE_LAMPORTS) == price
     assert 749 == price.worth(5_000, 1, 1)

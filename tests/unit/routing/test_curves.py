@@ -10,14 +10,16 @@ from fairlead.routing.water import level_of, out_of
 from fairlead.venues.curves import Curve, curve_of
 from fairlead.venues.meteora import damm_v1
 from fairlead.venues.meteora.damm_v2_fees import RATE_LIMITER, BaseFee
+from fairlead.venues.raydium import clmm
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import LoadedPool, VenueError
 from tests.unit.routing.cases import MOST_DEPTH
 from tests.unit.routing.markets import MAKERS, MINTS, NOW, Maker
 from tests.unit.routing.reference import capacity
+from tests.unit.venues.dlmm_pairs import dlmm_pool
 from tests.unit.venues.pools import MINTS as FEE_MINTS
 from tests.unit.venues.pools import cpmm_pool, damm_v2_pool
-from tests.vectors import damm_v1_pools
+from tests.vectors import clmm_pools, damm_v1_pools
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -79,10 +81,22 @@ def test_fee_that_grows_with_the_amount_is_sampled() -> None:
     assert worst_error(pool, 10**10) < 0.01
 
 
-@pytest.mark.parametrize("maximum", [2**63, 10**6])
-def test_transfer_fees_are_part_of_the_curve(maximum: int) -> None:
-    fee = TransferFee(0, maximum, 100)
-    assert worst_error(cpmm_pool(fees=(fee, fee)), 10**8) < 1e-3
+@pytest.mark.parametrize("sides", [(True, False), (False, True), (True, True)])
+def test_transfer_fees_are_part_of_the_curve(sides: tuple[bool, bool]) -> None:
+    fee = TransferFee(0, 2**63, 100)
+    fees = (fee if sides[0] else None, fee if sides[1] else None)
+    assert worst_error(cpmm_pool(fees=fees), 10**8) < 1e-5
+    assert worst_error(damm_v2_pool(fees=fees), 10**8) < 1e-5
+    assert worst_error(dlmm_pool(fees=fees), 10**7) < 1e-4
+    shape = clmm_pools.Shape("fees", 10, (2_500, 120_000, 40_000), 777, "gaps", fees)
+    made = clmm_pools.clmm_pool(0, shape, random.Random(1))
+    pool = clmm.decode(made.address, made.accounts[made.address]).load(made.accounts)
+    amount = pool.reach(pool.mints[0]).max_in_atoms // 2
+    assert worst_error(pool, amount) < 1e-4
+
+
+def test_transfer_fee_at_its_maximum_is_the_part_of_the_whole() -> None:
+    assert worst_error(cpmm_pool(fees=(TransferFee(0, 10**6, 100), None)), 10**9) < 0.01
 
 
 def test_pool_that_serves_nothing_has_no_curve() -> None:

@@ -159,6 +159,16 @@ def test_account_locks_bind_where_tables_leave_room_for_bytes() -> None:
     assert room.exceeded(legs[:5]) is None
 
 
+def test_larger_amount_may_name_more_accounts() -> None:
+    pool = a_dlmm("far", SOL_PAIR, {70 * n: AMOUNT for n in range(-9, 10)}, 0.15, 500).pool
+    room, locks = Room(), []
+    for bins in (1, 4):
+        quote = pool.quote_exact_in(WSOL_MINT, bins * AMOUNT - 10**6, NOW)
+        leg = RouteLeg(pool, WSOL_MINT, SOL_PAIR[1], quote)
+        locks.append(room.footprint([leg]).account_locks)
+    assert [locks[0], locks[0] + 3] == locks
+
+
 def test_compute_units_bind() -> None:
     legs = [leg_of(MAKERS[0], SOL_PAIR, 0, number) for number in (1, 2)]
     # Both and what is around them, with a fifth more: just what a transaction may ask for, or not.

@@ -14,6 +14,7 @@ from fairlead.routing import (
     NetworkCosts,
     NoRoute,
     Route,
+    RouteLeg,
     RouteRequest,
     Shape,
     best_route,
@@ -117,6 +118,24 @@ def test_atoms_left_over_go_where_they_pay_most() -> None:
     found = route(made, 90 * ONE_SOL + 2, lookup_tables=tables_of(made))
     amounts = sorted(leg.quote.amount_in_atoms for leg in found.legs)
     assert [30 * ONE_SOL, 30 * ONE_SOL, 30 * ONE_SOL + 2] == amounts
+    # Of few atoms, each worth thousands of the output, the last ones count.
+    dear = [a_cpmm(f"dear {n}", MINTS, 10_007 + 13 * n, 1e6, 100) for n in range(3)]
+    for amount in range(900, 960):
+        legs = route(dear, amount, lookup_tables=tables_of(dear), min_gain_bps=0).legs
+        paid = sum(leg.quote.amount_out_atoms for leg in legs)
+        for giver in legs:
+            for taker in legs:
+                if giver is not taker:
+                    assert _moved(giver, taker, 2, paid) <= paid * 1.000_01
+
+
+def _moved(giver: RouteLeg, taker: RouteLeg, atoms: int, paid: int) -> int:
+    """What would be paid in all with so many atoms given from one leg to another."""
+    for leg, more in ((giver, -atoms), (taker, atoms)):
+        amount = leg.quote.amount_in_atoms + more
+        quote = leg.pool.quote_exact_in(leg.input_mint, amount, NOW)
+        paid += quote.amount_out_atoms - leg.quote.amount_out_atoms
+    return paid
 
 
 def test_pools_that_refuse_the_whole_serve_it_together() -> None:
