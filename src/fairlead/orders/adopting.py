@@ -15,6 +15,7 @@ from fairlead.orders.model import (
     OrderStatus,
 )
 from fairlead.orders.model import EventType as E
+from fairlead.orders.told_legs import names_of
 
 NOT_ADOPTED = (
     "a transaction of it is on the chain that the store does not know; it is not proven yet"
@@ -41,7 +42,7 @@ def adopted(
         minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
         latch_generation=attempt.latch_generation,
         signature=attempt.signature,
-        dex=_dex(attempt),
+        dex=narration.dex_of(attempt),
     )
 
 
@@ -79,19 +80,16 @@ def _events(order: Order, attempt: Attempt) -> tuple[NewEvent, ...]:
     return routed, sent
 
 
-def _dex(attempt: Attempt) -> str:
-    return attempt.legs[0].venue.partition("_")[0]
-
-
 def _told(order: Order, attempt: Attempt) -> EventData:
-    terms, dex = order.terms, _dex(attempt)
+    terms = order.terms
+    dex, venue = names_of([leg.venue for leg in attempt.legs])
     least = number_from_atoms(
         attempt.minimum_out_atoms, terms.token_out_decimals, terms.number_form
     )
     return EventData(
         selected_dex=dex,
         dex=dex,
-        venue=attempt.legs[0].venue,
+        venue=venue,
         minimum_out=least,
         retry_count=attempt.round - 1,
         reason=FOUND,

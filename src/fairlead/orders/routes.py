@@ -20,7 +20,7 @@ class RoutingPolicy(msgspec.Struct, frozen=True):
     """What the operator may set about routes."""
 
     # Swaps in one transaction; with 1 no path has two hops either.
-    max_legs: int = 1
+    max_legs: int = 3
     two_hop: bool = True
     # What each further leg must gain.
     min_gain_bps: int = DEFAULT_MIN_GAIN_BPS

@@ -11,11 +11,14 @@ import msgspec
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 
-from fairlead.ledger.message import CompiledInstruction, Message
-from fairlead.orders.model import Attempt, Leg, Order, OrderTerms
+from fairlead.ledger.message import Message
+from fairlead.orders.model import Attempt, Order, OrderTerms
 from fairlead.routing.exact_out import NAMES_NO_OUTPUT
 from fairlead.solana.accounts import COMPUTE_BUDGET_PROGRAM, SYSTEM_PROGRAM
+from fairlead.solana.adopted_legs import Swapped as Swapped
+from fairlead.solana.adopted_legs import legs_in, names_pool
 from fairlead.solana.landed import LandedTransaction
+from fairlead.solana.legs import leg_of
 from fairlead.solana.lost import is_reclaim, message_of
 from fairlead.venues.venue import LoadedPool
 
@@ -26,27 +29,26 @@ _SET_COMPUTE_UNIT_LIMIT, _SET_COMPUTE_UNIT_PRICE = 2, 3
 _ANY_LIMIT = 0x7EDCBA9876543210
 
 
-class Swapped(msgspec.Struct, frozen=True):
-    """What a transaction exchanges, as its instructions say."""
-
-    legs: tuple[Leg, ...]
-    # The least that it insists on.
-    minimum_out_atoms: int
-
-
 def swap_in(
     transaction: LandedTransaction, terms: OrderTerms, pools: Sequence[LoadedPool]
 ) -> Swapped | None:
-    """The swap of this order's amount in it, over a pool of its pair; None if there is none."""
+    """The swap of this order's amount in it, over these pools: those of its pair, and for two hops
+    those around it; None if there is none."""
     message = message_of(transaction)
     if message is None:
         return None
+    exact = terms.exact_out_atoms
+    if exact is None:
+        return legs_in(message, terms, pools)
+    mints = {terms.token_in, terms.token_out}
     for instruction in message.instructions:
         program = message.keys[instruction.program_index]
         for pool in pools:
-            if program != bytes(pool.pool.program_id) or not _names(message, instruction, pool):
+            if program != bytes(pool.pool.program_id) or {*map(str, pool.mints)} != mints:
                 continue
-            swapped = _swapped(instruction.data, terms, pool)
+            if not names_pool(message, instruction, pool):
+                continue
+            swapped = _exact_out(instruction.data, terms, exact, pool)
             if swapped is not None:
                 return swapped
     return None
@@ -65,46 +67,21 @@ def is_cancel(transaction: LandedTransaction) -> bool:
     )
 
 
-def _names(message: Message, instruction: CompiledInstruction, pool: LoadedPool) -> bool:
-    count = len(message.keys)
-    named = {message.keys[index] for index in instruction.account_indexes if index < count}
-    return {bytes(each) for each in (pool.address, *pool.pool.vaults)} <= named
-
-
-def _swapped(data: bytes, terms: OrderTerms, pool: LoadedPool) -> Swapped | None:
-    """The leg and the limit of a swap's data that is otherwise what we would write for these
-    terms: the minimum, or of an exact output the maximum."""
-    wallet, exact = Pubkey.from_string(terms.wallet), terms.exact_out_atoms
-    if exact is not None and pool.venue in NAMES_NO_OUTPUT:
+def _exact_out(data: bytes, terms: OrderTerms, exact: int, pool: LoadedPool) -> Swapped | None:
+    """The leg and the maximum of a swap's data that is otherwise what we would write for this
+    output."""
+    if pool.venue in NAMES_NO_OUTPUT:
         return None
-    swap = pool.swap_exact_in if exact is None else pool.swap_exact_out
-    amount = terms.amount_in_atoms if exact is None else exact
-    mint = Pubkey.from_string(terms.token_in)
-    ours = swap(wallet, mint, wallet, wallet, amount, _ANY_LIMIT).data
+    wallet, mint = Pubkey.from_string(terms.wallet), Pubkey.from_string(terms.token_in)
+    ours = pool.swap_exact_out(wallet, mint, wallet, wallet, exact, _ANY_LIMIT).data
     at = ours.find(_U64.pack(_ANY_LIMIT))
     if at < 0 or len(ours) != len(data):
         return None
     if ours[:at] != data[:at] or ours[at + 8 :] != data[at + 8 :]:
         return None
     (limit,) = _U64.unpack_from(data, at)
-    leg = _leg(terms, pool)
-    if exact is None:
-        return Swapped((leg,), int(limit))
-    return Swapped((msgspec.structs.replace(leg, maximum_in_atoms=int(limit)),), exact)
-
-
-def _leg(terms: OrderTerms, pool: LoadedPool) -> Leg:
-    first_is_in = str(pool.mints[0]) == terms.token_in
-    vault_in, vault_out = pool.pool.vaults if first_is_in else pool.pool.vaults[::-1]
-    return Leg(
-        venue=pool.venue.value,
-        program=str(pool.pool.program_id),
-        pool=str(pool.address),
-        token_in=terms.token_in,
-        token_out=terms.token_out,
-        vault_in=str(vault_in),
-        vault_out=str(vault_out),
-    )
+    leg = msgspec.structs.replace(leg_of(pool, mint), maximum_in_atoms=int(limit))
+    return Swapped((leg,), exact)
 
 
 def attempt_of(

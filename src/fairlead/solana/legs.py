@@ -55,8 +55,9 @@ def leg_of(pool: LoadedPool, input_mint: Pubkey) -> Leg:
     )
 
 
-def path_of(legs: Sequence[Leg]) -> tuple[str, ...]:
-    """The mints that these legs go through: two for parallel legs, three for two hops."""
+def path_in(legs: Sequence[Leg]) -> tuple[str, ...] | None:
+    """The mints that these legs go through: two for parallel legs, three for two hops; None where
+    they are neither."""
     token_in, token_out = legs[0].token_in, legs[-1].token_out
     first = [leg for leg in legs if leg.token_in == token_in]
     middle = first[0].token_out
@@ -67,7 +68,15 @@ def path_of(legs: Sequence[Leg]) -> tuple[str, ...]:
         path = (token_in, middle, token_out)
         hops = [(token_in, middle)] * len(first)
         hops += [(middle, token_out)] * (len(legs) - len(first))
-    assert hops == [(leg.token_in, leg.token_out) for leg in legs], "legs of no path"
+    return path if hops == [(leg.token_in, leg.token_out) for leg in legs] else None
+
+
+def path_of(legs: Sequence[Leg]) -> tuple[str, ...]:
+    """The same of an attempt's own legs."""
+    if len(legs) == 1:
+        return legs[0].token_in, legs[0].token_out
+    path = path_in(legs)
+    assert path is not None, "legs of no path"
     return path
 
 

@@ -126,8 +126,8 @@ async def _attempt_of(
         nothing = Swapped((), 0)
         return attempt_of(order, number, transaction, latch, nothing, height, bench.now_ms())
     mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
-    snapshot = await parts.pools.snapshot(*mints)
-    swapped = swap_in(transaction, terms, snapshot.pools)
+    snapshot = await parts.pools.around(*mints)
+    swapped = swap_in(transaction, terms, (*snapshot.pools, *snapshot.others))
     if swapped is None:
         log.error("not_adoptable", order_id=order.order_id, signature=transaction.signature)
         return None
