@@ -226,6 +226,9 @@ class Auditor:
             self.fail("found is what is final (rule 23)", f"found while {where}", order_id)
         if where == "final success" and lost.legs and known.floor_atoms is None:
             known.floor_atoms = attempt.minimum_out_atoms
+        swap = swap_in(lost.raw)
+        if where == "final success" and swap is not None and known.ceiling_atoms is None:
+            known.ceiling_atoms = swap.amount_in_atoms
         self.memory.signs(known, attempt)
 
     def _check_latch(self, known: Known, attempt: Attempt) -> None:
@@ -251,9 +254,14 @@ class Auditor:
             if swap is not None or attempt.latch_address is None:
                 self.fail("a cancel takes the latch alone (rule 21)", f"{swap}", order.order_id)
             return
-        if swap is None or swap.amount_in_atoms != order.terms.amount_in_atoms:
+        if swap is None or not swap.is_of(order.terms):
             self.fail("the amount is the order's", f"{swap}", order.order_id)
             return
+        if known.ceiling_atoms is None:
+            known.ceiling_atoms = swap.amount_in_atoms
+        if swap.amount_in_atoms > known.ceiling_atoms:
+            text = f"may take {swap.amount_in_atoms}, above {known.ceiling_atoms}"
+            self.fail("no round raises the maximum (rule 6)", text, order.order_id)
         if known.floor_atoms is None:
             known.floor_atoms = swap.minimum_out_atoms
         if swap.minimum_out_atoms < known.floor_atoms:

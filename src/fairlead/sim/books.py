@@ -45,7 +45,8 @@ class Books:
         self._fail = auditor.fail
         self._won: dict[str, list[TransactionRecord]] = defaultdict(list)
         self._fees: Counter[str] = Counter()
-        self._booked: dict[str, int] = {}
+        # What left the wallet and what reached it.
+        self._booked: dict[str, tuple[int, int]] = {}
 
     def check(self) -> None:
         self._match_records()
@@ -99,7 +100,7 @@ class Books:
             self._fail("every order ends", f"{status}, of {owner}", order_id)
         elif status != OrderStatus.CONFIRMED:
             if won and amount_out is None and order_id in self._memory.excused:
-                self._booked[order_id] = self._out_of(order_id, won[0])
+                self._booked[order_id] = self._moved(order_id, won[0])
             elif won or amount_out is not None:
                 text = f"{status}, with {len(won)} swaps and a fill of {amount_out}"
                 self._fail("an order without a fill has no swap", text, order_id)
@@ -122,12 +123,16 @@ class Books:
         if str(out) != amount_out:
             text = f"{amount_out} booked, {out} on the ledger"
             self._fail("the fill is the ledger's (rule 20)", text, order_id)
-        if given != terms.amount_in_atoms:
+        if given != terms.amount_in_atoms and terms.exact_out_atoms is None:
             text = f"{given} given, {terms.amount_in_atoms} agreed"
             self._fail("the amount is the order's", text, order_id)
         if order_id in self._memory.excused:
             # Another life of the order promised it: what was sent before the restore asked for it.
             known.floor_atoms = int(minimum or 0)
+            known.ceiling_atoms = terms.amount_in_atoms
+        if known.ceiling_atoms is None or not 0 < given <= known.ceiling_atoms:
+            text = f"{given} given, {known.ceiling_atoms} at the most"
+            self._fail("the ceiling holds (rule 6)", text, order_id)
         if known.floor_atoms is None or out < known.floor_atoms:
             text = f"{out} is below {known.floor_atoms}"
             self._fail("the floor holds (rule 6)", text, order_id)
@@ -136,7 +141,7 @@ class Books:
             self._fail("the floor holds (rule 6)", text, order_id)
         if signature != str(Signature.from_bytes(record.signature)):
             self._fail("the fill is the ledger's (rule 20)", f"names {signature}", order_id)
-        self._booked[order_id] = out
+        self._booked[order_id] = given, out
 
     def _check_lost(self) -> None:
         """Orders that a restore took from the store: nobody executed them again."""
@@ -146,11 +151,15 @@ class Books:
                 text = f"{len(won)} of a lost order succeeded"
                 self._fail("at most one swap for each order", text, order_id)
             if won:
-                self._booked[order_id] = self._out_of(order_id, won[0])
+                self._booked[order_id] = self._moved(order_id, won[0])
 
-    def _out_of(self, order_id: str, record: TransactionRecord) -> int:
-        token_out = self._memory.ever[order_id].terms.token_out
-        return gained(record, bytes(Pubkey.from_string(token_out)), _LATCH_LAMPORTS)
+    def _moved(self, order_id: str, record: TransactionRecord) -> tuple[int, int]:
+        terms = self._memory.ever[order_id].terms
+        given, out = (
+            gained(record, bytes(Pubkey.from_string(mint)), _LATCH_LAMPORTS)
+            for mint in (terms.token_in, terms.token_out)
+        )
+        return -given, out
 
     def _check_fees(self) -> None:
         for order_id, lamports in self._fees.items():
@@ -216,10 +225,10 @@ class Books:
         """It has what it was given and what its orders say was exchanged, less fees and rent."""
         address = bytes(Pubkey.from_string(wallet))
         expected: Counter[bytes] = Counter()
-        for order_id, out in self._booked.items():
+        for order_id, (given, out) in self._booked.items():
             terms = self._memory.ever[order_id].terms
             if terms.wallet == wallet:
-                expected[bytes(Pubkey.from_string(terms.token_in))] -= terms.amount_in_atoms
+                expected[bytes(Pubkey.from_string(terms.token_in))] -= given
                 expected[bytes(Pubkey.from_string(terms.token_out))] += out
         for record in self._cluster.final.values():
             message = parse_transaction(record.raw).message

@@ -36,6 +36,11 @@ WALLETS = ("", "9" * 43, "8" * 43, "7" * 43)
 ANSWER_WITHIN_S = 6.0
 """Then a client takes its answer for lost."""
 
+EXACT_OUT_EVERY = 5
+"""One in so many orders, where it is no limit order, asks for an exact output."""
+HEADROOMS = (1.01, 1.5, 1.0)
+"""What such an order may cost, of its output's worth at the first prices: some cannot be had."""
+
 TRIES = 12
 CANCEL_TRIES = 8
 LONGEST_EXPIRY_MS = 40_000
@@ -104,11 +109,18 @@ class Clients:
         if is_limit:
             price = _PRICES[token_in] / _PRICES[token_out] * draw.uniform(0.95, 1.03)
             limit_price = f"{price:.12f}"
+        dollars = draw.uniform(1, 20_000)
+        gives, gets = (f"{dollars * 1e9 / _PRICES[token]:.5f}" for token in tokens)
+        is_exact_out = not is_limit and number % EXACT_OUT_EVERY == 0
+        more = HEADROOMS[number // EXACT_OUT_EVERY % len(HEADROOMS)]
+        most = f"{dollars * more * 1e9 / _PRICES[token_in]:.5f}"
         request = OrderRequest(
             token_in,
             token_out,
             type="limit" if is_limit else "market",
-            amount_in=f"{draw.uniform(1, 20_000) * 1e9 / _PRICES[token_in]:.5f}",
+            amount_in=None if is_exact_out else gives,
+            amount_out=gets if is_exact_out else None,
+            max_amount_in=most if is_exact_out else None,
             limit_price=limit_price,
             wallet=draw.choice(WALLETS) or None,
             priority=draw.choice((0, 0, 0, 5, 9)),

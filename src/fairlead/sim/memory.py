@@ -18,6 +18,8 @@ class Known(msgspec.Struct):
     floor_atoms: int | None
     status: OrderStatus
     accepted_s: float
+    # What leaves the user at the most: what the first attempt said.
+    ceiling_atoms: int | None = None
     attempts: dict[str, Attempt] = {}
     latch_generation: int = 0
     # Rounds begun, and those of them that earlier firings used up.
