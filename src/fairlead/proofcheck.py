@@ -1,7 +1,6 @@
 """Says from a proof bundle alone whether an order's end is proven: `proofcheck.py bundle.json`.
 
-Nothing but the standard library and solders is imported. What it shows by itself: docs/proof.md.
-"""
+Nothing but the standard library and solders is imported. What it shows: docs/proof.md."""
 
 import base64
 import hashlib
@@ -19,12 +18,11 @@ from solders.transaction import VersionedTransaction
 NOTHING_SIGNED = "nothing was ever signed, says the store"
 NOT_PROVEN, REFUSED = "not proven", "refused"
 Json = dict[str, Any]
-
 # Every field of version 1: text, or n a number, a atoms in decimals, ? or null, * a list of these.
 _FORM = {
     "bundle": "version=n order=order attempts=*attempt events=*event digest",
-    "order": "orderId type status wallet tokenIn tokenOut amountInAtoms=a minimumOutAtoms=a?"
-    " amountOutAtoms=a? txSignature=?",
+    "order": "orderId type status wallet tokenIn tokenOut amountInAtoms=a exactOutAtoms=a?"
+    " minimumOutAtoms=a? amountOutAtoms=a? txSignature=?",
     "attempt": "number=n signature raw blockhash blockhashSlot=n blockhashHeight=n state error=?"
     " lastValidBlockHeight=n computeUnitLimit=n computeUnitPriceMicroLamports=n tipLamports=n"
     " feeLamports=n latch=? latchGeneration=n minimumOutAtoms=a legs=*leg slot=n? evidence=proof?",
@@ -39,20 +37,21 @@ _LEADS = f"""accepted:none>pending rested:pending>open claimed:pending,open>rout
     routed:routing>building submitted:building>submitted attempt_replaced:submitted>=
     fee_raised:submitted>= confirmed:submitted,cancelling>confirmed finalized:confirmed>=
     dropped:confirmed>submitted cancel_sent:cancelling>= round_failed:{_FLIGHT}>routing
-    reopened:{_FLIGHT}>open failed:{_FLIGHT}>failed
-    cancel_requested:{_FLIGHT},confirmed>cancelling expiry_reached:{_FLIGHT},confirmed>cancelling
-    cancelled:{_UNSENT},cancelling>cancelled expired:{_UNSENT},cancelling>expired
-    taken_over:routing,building>routing taken_over:submitted,confirmed,cancelling>=
-    still_proving:{_FLIGHT},confirmed,cancelling>="""
+    reopened:{_FLIGHT}>open failed:{_FLIGHT}>failed cancel_requested:{_FLIGHT},confirmed>cancelling
+    expiry_reached:{_FLIGHT},confirmed>cancelling cancelled:{_UNSENT},cancelling>cancelled
+    expired:{_UNSENT},cancelling>expired taken_over:routing,building>routing
+    taken_over:submitted,confirmed,cancelling>= still_proving:{_FLIGHT},confirmed,cancelling>="""
 TRANSITIONS = {
     (status, event): status if after == "=" else after
     for event, before, after in (re.split("[:>]", lead) for lead in _LEADS.split())
     for status in before.split(",")
 }
-_SYSTEM, _BUDGET = "1" * 32, "ComputeBudget111111111111111111111111111111"
 _TOKEN = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105
-_ATA = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
-_DAMM_V1 = "Eo7WjKq67rjJQSZxS6z3YkapzY3eMj6Xy8X5EQVn5UaB"
+_BUDGET, _ATA = "ComputeBudget" + "1" * 30, "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
+_SYSTEM, _DAMM_V1 = "1" * 32, "Eo7WjKq67rjJQSZxS6z3YkapzY3eMj6Xy8X5EQVn5UaB"
+# Swaps of an exact output begin with these; or with these and a flag at the end, their most last.
+_OUT = (b"\x0b", b"\x11", bytes.fromhex("37d96256a34ab4ad"), bytes.fromhex("2bd7f784893cf351"))
+_FLAGS = {b"AK?L\xeb[[\x88": (24, b"\2"), b"+\4\xed\x0b\x1a\xc9\x1eb": (40, b"\0")}
 # Chains of questions to one provider, in the order asked, that can prove a death, and a landing.
 _ABSENT, _UNHEARD = ("height", "latch"), ("status", "after", "first")
 _DEATH = {_ABSENT, (*_ABSENT, *_UNHEARD), (*_ABSENT, "takers", *_UNHEARD), ("height", *_UNHEARD)}
@@ -96,13 +95,12 @@ def _seeded(accounts: list[str], data: bytes, wallet: str) -> tuple[str, int, st
     base, (size,) = str(Pubkey(data[4:36])), struct.unpack_from("<Q", data, 36)
     seed, rest = data[44 : 44 + size].decode(), struct.unpack("<QQ32s", data[44 + size :])
     made = str(Pubkey.create_with_seed(Pubkey.from_string(wallet), seed, Pubkey(rest[2])))
-    is_so = (data[:4], base, accounts) == (b"\3\0\0\0", wallet, [wallet, made])
-    need(is_so, "its seed leads to another account")
+    need((data[:4], base, accounts) == (b"\3\0\0\0", wallet, [wallet, made]), "another seed")
     return seed, rest[1], str(Pubkey(rest[2]))
 
 
-def check_signed(attempt: Json, order: Json) -> str | None:
-    """The seed of its latch. `Wrong` where the signed bytes are not what the row says of them."""
+def check_signed(attempt: Json, order: Json) -> tuple[str | None, int]:
+    """The seed of its latch, and the most that it takes. `Wrong` where its row says otherwise."""
     wallet, legs, seed = order["wallet"], attempt["legs"], None
     raw = base64.b64decode(attempt["raw"], validate=True)
     signed = VersionedTransaction.from_bytes(raw)
@@ -136,23 +134,26 @@ def check_signed(attempt: Json, order: Json) -> str | None:
     fees = [tip, 5_000 - (-units * price // 1_000_000) + tip]
     need([attempt["tipLamports"], attempt["feeLamports"]] == fees, "its fee is another one")
     # Each leg is one instruction, and together they are the order's swap (rule 6).
-    least, given, asked = int(attempt["minimumOutAtoms"]), 0, 0
+    least, gave, out, exact = int(attempt["minimumOutAtoms"]), 0, 0, order["exactOutAtoms"]
     need([leg["program"] for leg in legs] == [swap[0] for swap in swaps], "it has other legs")
     for leg, (_, accounts, data) in zip(legs, swaps, strict=True):
         pool = {leg["pool"], leg["vaultIn"], leg["vaultOut"]}
         need(len(pool) == 3 and pool <= {*accounts}, "a leg goes through another pool")
         amount, minimum = struct.unpack_from("<QQ", data, 1 if len(data) == 17 else 8)  # AMM v4: 1
-        given += amount if leg["tokenIn"] == order["tokenIn"] else 0
-        asked += minimum if leg["tokenOut"] == order["tokenOut"] else 0
+        is_last = data[(end := _FLAGS.get(data[:8], (0, b"")))[0] :] == end[1]
+        amount, minimum = (minimum, amount) if is_last else (amount, minimum)
+        need((is_last or data.startswith(_OUT)) == bool(exact), "its other side is exact")
+        gave += amount if leg["tokenIn"] == order["tokenIn"] else 0
+        out += minimum if leg["tokenOut"] == order["tokenOut"] else 0
     # DAMM v1 compares before its last rounding: its instruction asks for more than is promised.
-    is_least = asked > least and [leg["program"] for leg in legs] == [_DAMM_V1]
-    need(asked == least or is_least, "its minimum is another one")
-    terms = [order["tokenIn"], order["tokenOut"], order["amountInAtoms"]]
-    swap = [legs[0]["tokenIn"], legs[-1]["tokenOut"], str(given)] if legs else terms
-    need(swap == terms, "it is not the swap of the order")
-    is_enough = least >= int(order["minimumOutAtoms"] or 0) and least > 0
-    need(not legs or attempt["state"] == "errored" or is_enough, "it undercuts the order (rule 6)")
-    return seed
+    is_least = out > least and _DAMM_V1 in [leg["program"] for leg in legs]
+    need(out == least or is_least, "its minimum is another one")
+    terms = [order["tokenIn"], order["tokenOut"], exact or order["amountInAtoms"]]
+    its = [legs[0]["tokenIn"], legs[-1]["tokenOut"], str(out if exact else gave)] if legs else terms
+    need(its == terms, "it is not the swap of the order")
+    kept = 0 < least >= int(order["minimumOutAtoms"] or 0) and gave <= int(order["amountInAtoms"])
+    need(not legs or attempt["state"] == "errored" or kept, "it undercuts the order (rule 6)")
+    return seed, gave
 
 
 def hear(answers: list[Json], attempt: Json, own: Json) -> tuple[Any, ...] | None:
@@ -227,8 +228,7 @@ def check_events(order: Json, events: list[Json], own: Json) -> Json:
     for sequence, event in enumerate(events, 1):
         name, at = event["event"], own.get(event["txSignature"], {})
         status = TRANSITIONS[status, name]
-        is_next = (event["sequence"], event["status"]) == (sequence, status)
-        need(is_next, f"event {sequence} is missing, or cannot happen there")
+        need((event["sequence"], event["status"]) == (sequence, status), "an event is missing")
         is_last = name in ("finalized", "failed", "cancelled", "expired")
         need(is_last == (sequence == len(events)), "the end is missing, or is not the last event")
         sends = name in ("submitted", "attempt_replaced", "fee_raised", "cancel_sent")
@@ -248,34 +248,34 @@ def decide(bundle: Json) -> tuple[str, str]:
     need(bundle["digest"] == digest(bundle) and bundle["version"] == 1, "a piece was changed")
     order, attempts = bundle["order"], bundle["attempts"]
     own: Json = {attempt["signature"]: attempt for attempt in attempts}
-    numbers = [attempt["number"] for attempt in own.values()]
-    need(numbers == [*range(1, len(attempts) + 1)], "an attempt is missing, or there twice")
+    need([a["number"] for a in own.values()] == [*range(1, len(attempts) + 1)], "one is missing")
     last = check_events(order, bundle["events"], own)
     won = [attempt for attempt in attempts if attempt["state"] == "succeeded"]
     need(len(won) < 2, "two attempts succeeded")
-    latches, proofs, fill = set(), set(), (0, 0)
+    latches, proofs, fill, takes = set(), set(), (0, 0), {}
     for attempt in attempts:
-        seed = check_signed(attempt, order)
+        seed, takes[attempt["number"]] = check_signed(attempt, order)
         latches |= {(attempt["latchGeneration"], attempt["latch"], seed)} if seed else set()
         if attempt["state"] != "excluded":
             fill = max(check_settled(attempt, own), fill)
             proofs.add(attempt["evidence"]["proof"])
             continue
         bare = attempt["slot"] is attempt["error"] is attempt["evidence"] is None
-        same = won and seed and won[0]["latch"] == attempt["latch"]
-        need(bare and same, "nothing that won excludes it (rule 17)")
+        need(bare and seed and won and won[0]["latch"] == attempt["latch"], "nothing excludes it")
     need(all(len({one[at] for one in latches}) == len(latches) for at in (0, 1)), "latches differ")
     minimums = {attempt["minimumOutAtoms"] for attempt in attempts if attempt["legs"]}
     is_set = order["minimumOutAtoms"] in (minimums or {None}) or order["type"] == "limit"
-    need(order["type"] in ("market", "limit") and is_set, "no attempt set the order's minimum")
+    is_set &= not minimums or int(order["amountInAtoms"]) in takes.values()
+    need(order["type"] in ("market", "limit") and is_set, "no attempt set the order's limit")
     swap = won[0] if won and won[0]["legs"] else None
     ends = ["finalized"] if swap else ["cancelled", "expired", *([] if won else ["failed"])]
     need(last["event"] in ends, "its end is not what its attempts came to")
     told = [order["txSignature"], last["txSignature"], last["slot"], order["amountOutAtoms"]]
     named = [swap["signature"]] * 2 + [swap["slot"], str(fill[1])] if swap else [None] * 4
     need(told == named, "it tells another fill than its attempts")
-    least, given = (int(swap["minimumOutAtoms"]), order["amountInAtoms"]) if swap else (0, "0")
-    need(fill[1] >= least and str(fill[0]) == given, "it took or paid another amount")
+    least, most = (int(swap["minimumOutAtoms"]), takes[swap["number"]]) if swap else (0, 0)
+    is_all = fill[0] == most or (order["exactOutAtoms"] and 0 < fill[0] < most)
+    need(fill[1] >= least and is_all, "it took or paid another amount")
     if not attempts and last["proof"] is None:
         return NOTHING_SIGNED, "no attempt is stored, and nothing else shows that there was none"
     kind = "single-source" if "single-source" in proofs else "agreed"

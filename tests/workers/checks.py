@@ -18,6 +18,7 @@ from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.bundle import bundle
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, OrderStatus
 from fairlead.proofcheck import NOT_PROVEN, REFUSED, check
+from fairlead.sim.swaps import gained as exchanged
 from tests.workers import reclaims
 from tests.workers.world import Sent, World
 
@@ -190,7 +191,7 @@ def _check_wallet(
     gained: Counter[str] = Counter()
     for order in orders:
         if order.terms.wallet == wallet and order.amount_out_atoms is not None:
-            gained[order.terms.token_in] -= order.terms.amount_in_atoms
+            gained[order.terms.token_in] -= _given(order, landed)
             gained[order.terms.token_out] += order.amount_out_atoms
     for record in landed.values():
         message = parse_transaction(record.raw).message
@@ -206,6 +207,18 @@ def _check_wallet(
             held = amount_of(_state(world, associated_address(address, token.mint)).data)
             mint = str(Pubkey.from_bytes(token.mint))
             assert atoms_worth(token, FUND_DOLLARS) + gained[mint] == held, token.symbol
+
+
+def _given(order: Order, landed: dict[str, TransactionRecord]) -> int:
+    """What an order gave: its amount, or of an exact output what the ledger says."""
+    if order.terms.exact_out_atoms is None:
+        return order.terms.amount_in_atoms
+    assert order.signature is not None
+    token_in = bytes(Pubkey.from_string(order.terms.token_in))
+    given = -exchanged(landed[order.signature], token_in, rent_minimum(0))
+    assert 0 < given <= order.terms.amount_in_atoms, "no more than the client said"
+    assert (order.amount_out_atoms or 0) >= order.terms.exact_out_atoms, "no less than was asked"
+    return given
 
 
 def _is_latch(message: Message, instruction: CompiledInstruction) -> bool:

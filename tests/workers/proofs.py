@@ -52,6 +52,18 @@ async def _raised(world: World) -> str:
     return await world.submit("USDC", "SOL", "100")
 
 
+async def _exact_output(world: World) -> str:
+    world.process(settings())
+    lose_first(world)
+    # A pool that is not the cheapest alone: its instruction names the input first.
+    return await world.submit("USDC", "SOL", amount_out="0.5", max_amount_in="80")
+
+
+async def _exact_output_by_flag(world: World) -> str:
+    world.process()
+    return await world.submit(amount_out="100", max_amount_in="0.8", venues=("meteora_damm_v2",))
+
+
 async def _cancelled_in_flight(world: World) -> str:
     process = world.process()
     process.chain.send_as = lambda sent: "lost" if len(world.sends) < 3 else "pass"
@@ -128,6 +140,8 @@ LIVES: dict[str, tuple[Life, str, str, Json]] = {
     "finalized": (_finalized, "confirmed", "proven (single-source)", {}),
     "agreed": (_agreed, "confirmed", "proven (agreed)", {}),
     "raised": (_raised, "confirmed", "proven (single-source)", {}),
+    "exact output": (_exact_output, "confirmed", "proven (single-source)", {}),
+    "exact output by flag": (_exact_output_by_flag, "confirmed", "proven (single-source)", {}),
     "cancelled in flight": (_cancelled_in_flight, "cancelled", "proven (single-source)", {}),
     "cancelled by proof": (_cancelled_by_proof, "cancelled", "proven (single-source)", {}),
     "cancelled between rounds": (

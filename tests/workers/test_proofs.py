@@ -110,6 +110,7 @@ def is_recorded(bundle: Json, place: Place, value: Any) -> bool:
         "order.tokenIn",
         "order.tokenOut",
         "order.amountInAtoms",
+        "order.exactOutAtoms",
     )
 
 

@@ -375,7 +375,8 @@ class World:
     ) -> NewOrder:
         """An order that is about to be accepted."""
         clock, wallet = self.clock, self.wallet
-        request = OrderRequest(token_in, token_out, amount_in=amount, **given)
+        amount_in = None if "amount_out" in given else amount
+        request = OrderRequest(token_in, token_out, amount_in=amount_in, **given)
         now_ms = clock.now_ms()
         terms = agree(request, IntakeRules(), wallet.default_address, wallet.held_address, now_ms)
         needed = risk.needs(terms)

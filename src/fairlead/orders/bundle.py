@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from fairlead.orders import lifecycle
+from fairlead.orders.exact_out import ceiling_of
 from fairlead.orders.model import (
     Attempt,
     AttemptState,
@@ -43,7 +44,10 @@ class ProofOrder(Piece, frozen=True):
     wallet: str
     token_in: str
     token_out: str
+    # Of an exact output what no swap of it may exceed: its first one's most, or else the client's.
     amount_in_atoms: Digits
+    # Null where the input is exact.
+    exact_out_atoms: Digits | None
     # What no swap of it may undercut; null before a first attempt.
     minimum_out_atoms: Digits | None
     # Of the swap that filled it.
@@ -136,7 +140,7 @@ def bundle(order: Order, attempts: Sequence[Attempt], events: Sequence[StoredEve
     assert has_ended(order)
     made = ProofBundle(
         version=VERSION,
-        order=_order(order),
+        order=_order(order, attempts),
         attempts=tuple([_attempt(each) for each in attempts]),
         events=tuple([_event(each) for each in events]),
     )
@@ -150,8 +154,9 @@ def _digest(pieces: dict[str, Any]) -> str:
     ).hexdigest()
 
 
-def _order(order: Order) -> ProofOrder:
+def _order(order: Order, attempts: Sequence[Attempt]) -> ProofOrder:
     terms = order.terms
+    amount, exact = terms.amount_in_atoms, terms.exact_out_atoms
     is_filled = order.status is OrderStatus.CONFIRMED
     least = order.minimum_out_atoms
     return ProofOrder(
@@ -161,7 +166,8 @@ def _order(order: Order) -> ProofOrder:
         wallet=terms.wallet,
         token_in=terms.token_in,
         token_out=terms.token_out,
-        amount_in_atoms=str(terms.amount_in_atoms),
+        amount_in_atoms=str(amount if exact is None else ceiling_of(terms, attempts)),
+        exact_out_atoms=None if exact is None else str(exact),
         minimum_out_atoms=None if least is None else str(least),
         amount_out_atoms=str(order.amount_out_atoms) if is_filled else None,
         # The row of any other names the last that was sent.
