@@ -281,8 +281,9 @@ async def test_reserves_amount_fees_and_rents():
         await here.post({**ORDER, "maxPriorityFeeLamports": 10_000})
         wallet = here.deps.wallet.default_address
         rents = 890_880 + 2 * 2_039_280
-        fees = 10 * 5_000 + 10_000
-        assert {"lamports": 1_500_000_000 + fees + rents} == dict(await here.store.reserved(wallet))
+        fees, cancels = 10 * 5_000 + 10_000, 50_000
+        needed = 1_500_000_000 + fees + cancels + rents
+        assert {"lamports": needed} == dict(await here.store.reserved(wallet))
 
 
 async def test_an_order_that_the_wallet_cannot_pay_is_refused_with_the_numbers():

@@ -1,5 +1,5 @@
 """What an order holds back from its wallet: amount (of an exact output the most that it may cost),
-fee cap and rents. Pure: terms in, numbers out.
+fee cap, cancel allowance and rents. Pure: terms in, numbers out.
 
 The store compares each reservation with the balance less what live orders already hold, in the
 commit that accepts the order.
@@ -7,6 +7,7 @@ commit that accepts the order.
 
 from collections.abc import Mapping
 
+from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.model import OrderTerms, Reservation
 from fairlead.tokens import SOL
 
@@ -22,9 +23,11 @@ def needs(terms: OrderTerms) -> tuple[tuple[str, int], ...]:
     """What must be there, by asset; lamports first.
 
     Every order may have to make one token account that stays (of tokenOut) or one that is closed in
-    the same transaction (wrapped SOL); with SOL on neither side there is only the first.
+    the same transaction (wrapped SOL); with SOL on neither side there is only the first. Whoever
+    sends it may cancel it, and a cancel that cannot pay does not land. A reclaim needs nothing: it
+    pays from what it takes back.
     """
-    lamports = terms.fee_cap_lamports + LATCH_RENT_LAMPORTS
+    lamports = terms.fee_cap_lamports + CANCEL_ALLOWANCE_LAMPORTS + LATCH_RENT_LAMPORTS
     if terms.token_in == SOL.mint or terms.token_out == SOL.mint:
         lamports += TOKEN_ACCOUNT_RENT_LAMPORTS
     if terms.token_out != SOL.mint:

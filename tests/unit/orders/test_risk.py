@@ -8,15 +8,15 @@ from tests.unit.orders import facts
 
 LATCH, ACCOUNT = 890_880, 2_039_280
 BONK = "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263"
-FEES = 5_000_000
+FEES, CANCELS = 5_000_000, 50_000
 
 
 @pytest.mark.parametrize(
     ("token_in", "token_out", "needs"),
     [
-        (facts.SOL, facts.USDC, {"lamports": 7 + FEES + LATCH + 2 * ACCOUNT}),
-        (facts.USDC, facts.SOL, {"lamports": FEES + LATCH + ACCOUNT, facts.USDC: 7}),
-        (facts.USDC, BONK, {"lamports": FEES + LATCH + ACCOUNT, facts.USDC: 7}),
+        (facts.SOL, facts.USDC, {"lamports": 7 + FEES + CANCELS + LATCH + 2 * ACCOUNT}),
+        (facts.USDC, facts.SOL, {"lamports": FEES + CANCELS + LATCH + ACCOUNT, facts.USDC: 7}),
+        (facts.USDC, BONK, {"lamports": FEES + CANCELS + LATCH + ACCOUNT, facts.USDC: 7}),
     ],
 )
 def test_amount_fees_and_rents_are_held_back(token_in: str, token_out: str, needs: dict[str, int]):
