@@ -153,11 +153,11 @@ class Pipeline:
 
     def plan(self, orders: Sequence[Any]) -> list[Planned]:
         from fairlead.orders import execution
-        from fairlead.orders.routes import RoutingPolicy, may_gain_around, request_of
+        from fairlead.orders.routes import Edge, RoutingPolicy, may_gain_around, request_of
         from fairlead.routing import NetworkCosts, Route, best_route
         from fairlead.solana.transaction import swap_message
 
-        over, chain, policy = self.stages.over, self.chain, RoutingPolicy()
+        over, chain, policy, edge = self.stages.over, self.chain, RoutingPolicy(), Edge(0, -100)
         snapshots = over(
             "read the pools",
             orders,
@@ -172,7 +172,8 @@ class Pipeline:
             order, snapshot = one
             route = best_route(request_of(order.terms, policy), snapshot, NetworkCosts(1_000))
             assert isinstance(route, Route), route
-            assert not may_gain_around(route, policy)
+            # Of the pools around, the order before it has learnt that they offer less.
+            assert not may_gain_around(route, policy, edge, 0)
             minimum = execution.minimum_for(order, route.amount_out_atoms)
             return Planned(order, route, minimum, None)
 

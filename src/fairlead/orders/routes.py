@@ -8,10 +8,15 @@ from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS
 from fairlead.orders.model import OrderTerms
-from fairlead.routing import NoRoute, Route, RouteRequest
-from fairlead.routing.model import DEFAULT_HOP_TOLERANCE_BPS, DEFAULT_MIN_GAIN_BPS
+from fairlead.routing import Alternative, NoRoute, Route, RouteRequest, Shape
+from fairlead.routing.model import DEFAULT_MIN_GAIN_BPS, whole_impact_bps
 from fairlead.solana.accounts import WSOL_MINT, associated_token_address
 from fairlead.tokens import MIDDLES as MIDDLE_TOKENS
+from fairlead.venues.venue import SwapQuote
+
+EDGE_HOLDS_MS = 2_000
+"""For so long the pools around a pair are not read again where they had nothing to offer: five
+slots, in which pools of one token do not part by more than fees without being brought back."""
 
 MIDDLES = tuple([Pubkey.from_string(token.mint) for token in MIDDLE_TOKENS])
 
@@ -52,26 +57,49 @@ def with_middles(request: RouteRequest) -> RouteRequest:
     return msgspec.structs.replace(request, middles=MIDDLES)
 
 
-def may_gain_around(direct: Route | NoRoute, policy: RoutingPolicy) -> bool:
+class Edge(msgspec.Struct, frozen=True, gc=False):
+    """How the best path of two hops compared with a pair's own pools when both were last read, at
+    their prices before the swap: fees and the first hop's tolerance count, price impact does not.
+    """
+
+    seen_ms: int
+    # Negative where the path pays less.
+    gain_bps: int
+
+
+def edge_of(result: Route | NoRoute, now_ms: int) -> Edge | None:
+    """The edge that an answer over all pools shows; None where no pool of the pair serves."""
+    direct = max([_unmoved(c.quote) for c in result.candidates if c.quote is not None], default=0)
+    if not direct:
+        return None
+    paths = [each for each in result.alternatives if each.shape is Shape.TWO_HOP and each.legs]
+    most = max([_unmoved_route(each) for each in paths], default=0)
+    return Edge(now_ms, most * BPS // direct - BPS)
+
+
+def may_gain_around(
+    direct: Route | NoRoute, policy: RoutingPolicy, edge: Edge | None, now_ms: int
+) -> bool:
     """Whether a path of two hops may beat the best route over the pair's own pools, so that the
     pools around it are worth a read.
 
-    Two hops escape what the direct route loses to price impact and fees, and lose the tolerance of
-    the first hop instead (docs/routing.md). Where pairs disagree on a price by more than that,
-    arbitrage has it within slots; it is not looked for.
+    Where they were read lately, no path pays more than its edge and what the direct route loses to
+    price impact; an edge of so long ago says nothing any more.
     """
     if isinstance(direct, NoRoute) or not policy.allows_hops:
         return policy.allows_hops
-    # Two hops that win no more than this are not taken.
-    least_bps = DEFAULT_HOP_TOLERANCE_BPS + policy.min_gain_bps - direct.price_impact_bps
-    for leg in direct.legs:
-        quote = leg.quote
-        # What the pool keeps, of what is swapped without the fee: that is no less.
-        is_of_input = quote.fee_mint == leg.input_mint
-        swapped = quote.amount_in_atoms if is_of_input else quote.amount_out_atoms
-        if quote.fee_atoms * BPS > least_bps * swapped:
-            return True
-    return False
+    if edge is None or now_ms - edge.seen_ms > EDGE_HOLDS_MS:
+        return True
+    return edge.gain_bps + direct.price_impact_bps > policy.min_gain_bps
+
+
+def _unmoved(quote: SwapQuote) -> int:
+    return quote.amount_out_atoms * BPS // max(BPS - quote.price_impact_bps, 1)
+
+
+def _unmoved_route(route: Alternative) -> int:
+    impact_bps = whole_impact_bps(route.path, route.legs)
+    return route.amount_out_atoms * BPS // max(BPS - impact_bps, 1)
 
 
 def middle_accounts(

@@ -19,6 +19,9 @@ from fairlead.solana.landing import Purpose
 from fairlead.venues.venue import ErrorClass
 from fairlead.workers.work import Workbench
 
+MAX_EDGES = 4_096
+"""Pairs, each way, of which it is remembered whether two hops pay; when full it starts anew."""
+
 
 class Question(msgspec.Struct, frozen=True, gc=False):
     """What a route is chosen from."""
@@ -58,22 +61,35 @@ async def choose(
         return await _choose_exact_out(bench, order, earlier, last, purpose)
     pools, policy = bench.parts.pools, bench.settings.routing
     request = routes.request_of(order.terms, policy)
-    snapshot = await pools.snapshot(request.token_in, request.token_out)
+    mints = request.token_in, request.token_out
+    snapshot = await pools.snapshot(*mints)
     is_around = not snapshot.pools and policy.allows_hops
     if is_around:
-        snapshot = await pools.around(request.token_in, request.token_out)
+        snapshot = await pools.around(*mints)
     addresses = [pool.address for pool in snapshot.pools or snapshot.others]
     price = await _wanted_price(bench, addresses, last, purpose)
     question = Question(request, snapshot, NetworkCosts(price))
     if not is_around:
-        result = question.answer()
-        if not routes.may_gain_around(result, policy):
+        result, now_ms = question.answer(), bench.elapsed_ms()
+        if not routes.may_gain_around(result, policy, bench.edges.get(mints), now_ms):
             return _reaching(order, result, question)
-        snapshot = await pools.around(request.token_in, request.token_out)
+        snapshot = await pools.around(*mints)
     request = routes.with_middles(request)
     rents = await _middle_rents(bench, order, request)
     question = Question(request, snapshot, NetworkCosts(price, middle_rents=rents))
-    return _reaching(order, question.answer(), question)
+    result = question.answer()
+    _remember(bench, mints, result)
+    return _reaching(order, result, question)
+
+
+def _remember(bench: Workbench, mints: tuple[Pubkey, Pubkey], result: Route | NoRoute) -> None:
+    """What two hops have to offer for this pair, for the orders that come soon."""
+    edge = routes.edge_of(result, bench.elapsed_ms())
+    if edge is None:
+        return
+    if len(bench.edges) >= MAX_EDGES:
+        bench.edges.clear()
+    bench.edges[mints] = edge
 
 
 def with_fewer_legs(order: Order, choice: Choice) -> Choice | Failure | None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import msgspec
+from solders.pubkey import Pubkey
 
 from fairlead.orders import execution, proofs
 from fairlead.orders.budget import Bidding
 from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
-from fairlead.orders.routes import RoutingPolicy
+from fairlead.orders.routes import Edge, RoutingPolicy
 from fairlead.ports import Chain, Clock, Pools, Store, Wallet
 from fairlead.solana.landing import Flight, LandingPolicy, Progress
 from fairlead.workers.gate import Gate
@@ -85,6 +86,8 @@ class Workbench:
         self.in_hand: dict[str, Work] = {}
         # Which of them may go on.
         self.gate = Gate()
+        # What paths of two hops had to offer lately, by tokenIn and tokenOut.
+        self.edges: dict[tuple[Pubkey, Pubkey], Edge] = {}
         # Errors nobody foresaw, for the metrics.
         self.bugs = 0
         self._owner = owner
