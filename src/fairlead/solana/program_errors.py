@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.venues.refusals import classify
+from fairlead.venues.refusals import classify, is_short
 from fairlead.venues.venue import ErrorClass
 
 LATCH_INDEX = 0
@@ -37,8 +37,9 @@ def code_of(error_class: ErrorClass) -> str:
     return _CODES[error_class]
 
 
-def failure_of(error: str, logs: tuple[str, ...]) -> ProgramFailure:
-    """Classify `meta.err` (JSON) with the transaction's logs."""
+def failure_of(error: str, logs: tuple[str, ...], *, is_exact_out: bool = False) -> ProgramFailure:
+    """Classify `meta.err` (JSON) with the transaction's logs. Of an exact output an account that is
+    short of the input says that the price is above the maximum: it holds at least that."""
     err: Any = msgspec.json.decode(error)
     if not isinstance(err, dict) or "InstructionError" not in err:
         return _transaction_failure(err)
@@ -52,6 +53,8 @@ def failure_of(error: str, logs: tuple[str, ...]) -> ProgramFailure:
         return ProgramFailure("compute_exceeded", reason, ErrorClass.STALE)
     program, name, code = _innermost(logs, custom)
     error_class = classify(program, name, code) if program else ErrorClass.TERMINAL
+    if is_exact_out and program is not None and is_short(program, code):
+        error_class = ErrorClass.STALE
     what = name or (f"error {code}" if code is not None else str(kind))
     reason = f"instruction {index} failed: {what}" + (f" in program {program}" if program else "")
     return ProgramFailure(code_of(error_class), reason, error_class)

@@ -21,6 +21,9 @@ from fairlead.venues.raydium import (
 from fairlead.venues.token2022 import is_token_program
 from fairlead.venues.venue import ErrorClass
 
+TOKEN_INSUFFICIENT_FUNDS = 1
+"""TokenError::InsufficientFunds, of SPL Token and of Token-2022."""
+
 
 def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> ErrorClass:
     """The class of a failed swap, from the innermost failing program.
@@ -46,3 +49,14 @@ def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> Erro
     if program_id == damm_v1_accounts.VAULT_PROGRAM_ID:
         return damm_v1_errors.classify_vault(log_name, code)
     return ErrorClass.TERMINAL
+
+
+def is_short(program_id: Pubkey, code: int | None) -> bool:
+    """Whether the program says that an account holds less than it is to take.
+
+    Of an exact output the account may hold no more than the maximum, and programs that compare with
+    the maximum after the transfer, or after they look at the balance, never come to it.
+    """
+    if is_token_program(program_id):
+        return code == TOKEN_INSUFFICIENT_FUNDS
+    return program_id in amm_v4_accounts.PROGRAM_IDS and code == amm_v4_curve.INSUFFICIENT_FUNDS

@@ -105,7 +105,10 @@ async def _make(
     simulation = await parts.chain.simulate(assemble(built.message, (UNSIGNED,)))
     route, minimum = built.route, built.minimum_out_atoms
     if simulation.error is not None:
-        refusal = program_errors.failure_of(simulation.error, simulation.logs)
+        is_exact_out = built.maximum_in_atoms is not None
+        refusal = program_errors.failure_of(
+            simulation.error, simulation.logs, is_exact_out=is_exact_out
+        )
         return _refused(refusal, route, minimum == resting.floor_of(order))
     legs = legs_of(route, built.maximum_in_atoms)
     attempt = signed_attempt(bench, order, plan, blockhash, built.message, number, minimum, legs)

@@ -44,7 +44,8 @@ async def end_round(
     """Store what follows once this attempt has failed and none of the order can land any more;
     False while it is not known who took its latch."""
     order, retry = work.order, bench.settings.retry
-    failure = program_errors.failure_of(error, logs)
+    is_exact_out = attempt.maximum_in_atoms is not None
+    failure = program_errors.failure_of(error, logs, is_exact_out=is_exact_out)
     if failure.latch_taken:
         if await latches.taken(bench, work, settled):
             return True

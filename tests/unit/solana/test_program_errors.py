@@ -53,3 +53,24 @@ def test_an_existing_latch_is_neither_executed_nor_failed() -> None:
 )
 def test_errors_of_the_runtime_have_codes_of_their_own(error: str, code: str) -> None:
     assert code == failure_of(error, ()).code
+
+
+@pytest.mark.parametrize(
+    ("program", "custom", "otherwise"),
+    [
+        ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", 1, "program_error"),
+        ("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb", 1, "program_error"),
+        ("675kPX9MHTjS2zt1qfr1NYHuzeLXfQM9H24wFSUt1Mp8", 40, "insufficient_liquidity"),
+    ],
+)
+def test_of_an_exact_output_an_account_that_is_short_means_a_price_above_the_maximum(
+    program: str, custom: int, otherwise: str
+) -> None:
+    error = f'{{"InstructionError":[5,{{"Custom":{custom}}}]}}'
+    logs = (f"Program {program} failed: custom program error: {custom:#x}",)
+    assert otherwise == failure_of(error, logs).code
+    assert "stale_price" == failure_of(error, logs, is_exact_out=True).code
+    # Any other word of that program means what it always does.
+    other = f'{{"InstructionError":[5,{{"Custom":{custom + 3}}}]}}'
+    words = (f"Program {program} failed: custom program error: {custom + 3:#x}",)
+    assert failure_of(other, words) == failure_of(other, words, is_exact_out=True)
