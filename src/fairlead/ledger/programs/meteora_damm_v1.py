@@ -109,7 +109,7 @@ def _swap(context: InvokeContext, accounts: SwapAccounts, amount_in: int, minimu
     stable = _curve(accounts, numbers, now)
     curve_out, rounds = output_of(stable, worth, curve_in, a_to_b)
     lp_out, amount_out = shares_for(target, worth.unlocked_out, curve_out)
-    if curve_out:
+    if lp_out:
         owner = _pool_signer(context, accounts)
         take_out(context, out_of, accounts.target, owner, lp_out, now)
     totals = (worth.total_in, worth.total_out)
@@ -120,7 +120,7 @@ def _swap(context: InvokeContext, accounts: SwapAccounts, amount_in: int, minimu
     paid = compared_out(target, swap, now)
     if paid < minimum_out:
         raise refusal(EXCEEDED_SLIPPAGE)
-    if curve_out:
+    if lp_out:
         context.log(event_line(swap, paid, host_fee, stable is not None))
 
 
