@@ -14,12 +14,13 @@ from fairlead.routing import (
     NetworkCosts,
     NoRoute,
     Route,
-    RouteLeg,
     RouteRequest,
     Shape,
     best_route,
 )
 from fairlead.routing.limits import Room
+from fairlead.routing.split import SplitRequest, _exact, vessels_of
+from fairlead.routing.water import Level
 from fairlead.venues.raydium.clmm_encode import Position
 from fairlead.venues.venue import ChainTime, LoadedPool, SwapQuote
 from tests.unit.routing.cases import random_case
@@ -118,24 +119,29 @@ def test_atoms_left_over_go_where_they_pay_most() -> None:
     found = route(made, 90 * ONE_SOL + 2, lookup_tables=tables_of(made))
     amounts = sorted(leg.quote.amount_in_atoms for leg in found.legs)
     assert [30 * ONE_SOL, 30 * ONE_SOL, 30 * ONE_SOL + 2] == amounts
-    # Of few atoms, each worth thousands of the output, the last ones count.
-    dear = [a_cpmm(f"dear {n}", MINTS, 10_007 + 13 * n, 1e6, 100) for n in range(3)]
-    for amount in range(900, 960):
-        legs = route(dear, amount, lookup_tables=tables_of(dear), min_gain_bps=0).legs
-        paid = sum(leg.quote.amount_out_atoms for leg in legs)
-        for giver in legs:
-            for taker in legs:
-                if giver is not taker:
-                    assert _moved(giver, taker, 2, paid) <= paid * 1.000_01
 
 
-def _moved(giver: RouteLeg, taker: RouteLeg, atoms: int, paid: int) -> int:
-    """What would be paid in all with so many atoms given from one leg to another."""
-    for leg, more in ((giver, -atoms), (taker, atoms)):
-        amount = leg.quote.amount_in_atoms + more
-        quote = leg.pool.quote_exact_in(leg.input_mint, amount, NOW)
-        paid += quote.amount_out_atoms - leg.quote.amount_out_atoms
-    return paid
+@given(st.integers(100, 5_000), st.integers(100, 5_000))
+@settings(deadline=None)
+def test_atom_left_over_is_tried_with_every_leg(first: int, second: int) -> None:
+    # Of few atoms, each worth a million of the output, the last one counts.
+    pools = [a_cpmm(f"dear {n}", MINTS, 10_007 * (n + 1), 1e6, 100).pool for n in range(2)]
+    request = SplitRequest(*MINTS, first + second + 1, NOW, 2, 0)
+    vessels = vessels_of(pools, MINTS[0], request.amount_in_atoms, NOW, {}, lambda _: 0)
+    parts = {pools[0].address: first, pools[1].address: second}
+    amounts = [parts[vessel.pool.address] + 0.5 for vessel in vessels]
+    legs = _exact(request, vessels, Level(1.0, amounts))
+    assert isinstance(legs, tuple)
+    best = max(
+        sum(
+            pool.quote_exact_in(
+                MINTS[0], parts[pool.address] + (pool is lucky), NOW
+            ).amount_out_atoms
+            for pool in pools
+        )
+        for lucky in pools
+    )
+    assert best == sum(leg.quote.amount_out_atoms for leg in legs)
 
 
 def test_pools_that_refuse_the_whole_serve_it_together() -> None:
