@@ -60,7 +60,9 @@ HUNTS = {
     "status_before_height": Hunt(
         "send_late=0.9,search_slow=0.9,send_slow=0.9,even", 15, "rules 13-16", 100
     ),
-    "trust_blockhash": Hunt("send_slow=0.5,lag=60,even", 6, "rules 13-16"),
+    "trust_blockhash": Hunt(
+        "three_providers=1,lie_blockhash=0.9,send_slow=0.9,send_lost=0.5,even", 10, "rules 13-16"
+    ),
     "skip_reconciliation": Hunt(
         "backup=60,restore=20,send_slow=0.8,send_lost=0.6,even", 8, "rule 23"
     ),
