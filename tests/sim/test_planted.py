@@ -71,12 +71,12 @@ HUNTS = {
 """Measured with a margin: most are found by the first seed or the second."""
 
 
-def found(name: str, plan: Plan, seeds: int) -> Lived | None:
-    """The first seed that finds it."""
+def found(name: str, plan: Plan, seeds: int, rule: str = "") -> Lived | None:
+    """The first seed that finds it, by this rule beside whatever others."""
     for seed in range(1, seeds + 1):
         with planted(name):
             lived = live(seed, plan)
-        if lived.violations:
+        if any(rule in each.rule for each in lived.violations):
             return lived
     return None
 
@@ -92,9 +92,8 @@ def test_planted_bug_is_found(name: str):
     if USUAL:
         assert found(name, Plan(USUAL_ORDERS, parse_faults("all")), USUAL_SEEDS) is not None
         return
-    lived = found(name, Plan(hunt.orders, parse_faults(hunt.faults)), hunt.seeds)
+    lived = found(name, Plan(hunt.orders, parse_faults(hunt.faults)), hunt.seeds, hunt.rule)
     assert lived is not None, f"not within {hunt.seeds} seeds"
-    assert hunt.rule in lived.violations[0].rule, lived.violations[0]
 
 
 @pytest.mark.parametrize("name", sorted(HUNTS))
