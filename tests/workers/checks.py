@@ -6,6 +6,7 @@ import msgspec
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from fairlead.amounts import atoms_from_decimal
 from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState, rent_minimum
 from fairlead.ledger.blocks import TransactionRecord
 from fairlead.ledger.message import CompiledInstruction, Message, parse_transaction
@@ -16,9 +17,17 @@ from fairlead.ledger.wallets import FUND_DOLLARS, FUND_LAMPORTS
 from fairlead.orders import lifecycle
 from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.bundle import bundle
-from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, OrderStatus
+from fairlead.orders.model import (
+    Attempt,
+    AttemptKind,
+    AttemptState,
+    EventType,
+    Order,
+    OrderStatus,
+)
 from fairlead.proofcheck import NOT_PROVEN, REFUSED, check
 from fairlead.sim.swaps import gained as exchanged
+from fairlead.tokens import TokenList
 from tests.workers import reclaims
 from tests.workers.world import Sent, World
 
@@ -93,7 +102,7 @@ async def check_books(world: World) -> None:
     for wallet in {order.terms.wallet for order in orders}:
         reserved = await world.store.reserved(wallet)
         assert not any(reserved.values()), f"funds of ended orders are still held: {reserved}"
-        _check_wallet(world, wallet, orders, landed)
+        _check_wallet(world, wallet, orders, landed, await _left_over(world, wallet, orders))
     bugs = [process.worker.bench.bugs for process in world.processes]
     assert not any(bugs), f"errors nobody foresaw: {bugs}"
 
@@ -183,12 +192,31 @@ def _check_value(world: World) -> None:
             assert int.from_bytes(mint.data[36:44], "little") == held[token.mint], token.symbol
 
 
+async def _left_over(world: World, wallet: str, orders: list[Order]) -> Counter[str]:
+    """What the fills of two hops say that the wallet kept of the tokens in the middle."""
+    kept: Counter[str] = Counter()
+    for order in orders:
+        if order.terms.wallet != wallet or order.status is not OrderStatus.CONFIRMED:
+            continue
+        told = await world.data(order.order_id, EventType.FINALIZED)
+        if (left := told.get("leftover")) is not None:
+            token = TokenList().find(left["token"])
+            assert token is not None
+            kept[token.mint] += atoms_from_decimal(left["amount"], token.decimals)
+    return kept
+
+
 def _check_wallet(
-    world: World, wallet: str, orders: list[Order], landed: dict[str, TransactionRecord]
+    world: World,
+    wallet: str,
+    orders: list[Order],
+    landed: dict[str, TransactionRecord],
+    left_over: Counter[str],
 ) -> None:
-    """The wallet has what it was given, and what the orders say was exchanged, less fees."""
+    """The wallet has what it was given, and what the orders say was exchanged and left over, less
+    fees."""
     address = bytes(Pubkey.from_string(wallet))
-    gained: Counter[str] = Counter()
+    gained: Counter[str] = Counter(left_over)
     for order in orders:
         if order.terms.wallet == wallet and order.amount_out_atoms is not None:
             gained[order.terms.token_in] -= _given(order, landed)

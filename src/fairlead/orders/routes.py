@@ -70,10 +70,13 @@ class Edge(msgspec.Struct, frozen=True, gc=False):
 def edge_of(result: Route | NoRoute, now_ms: int) -> Edge | None:
     """The edge that an answer over all pools shows; None where no pool of the pair serves."""
     direct = max([_unmoved(c.quote) for c in result.candidates if c.quote is not None], default=0)
-    if not direct:
+    if not direct or isinstance(result, NoRoute):
         return None
-    paths = [each for each in result.alternatives if each.shape is Shape.TWO_HOP and each.legs]
-    most = max([_unmoved_route(each) for each in paths], default=0)
+    # What nets more than was chosen did not fit a transaction, or the order's terms.
+    most = 0
+    for path in result.alternatives:
+        if path.shape is Shape.TWO_HOP and path.net_out_atoms <= result.net_out_atoms:
+            most = max(most, _unmoved_route(path))
     return Edge(now_ms, most * BPS // direct - BPS)
 
 
@@ -98,7 +101,7 @@ def _unmoved(quote: SwapQuote) -> int:
 
 
 def _unmoved_route(route: Alternative) -> int:
-    impact_bps = whole_impact_bps(route.path, route.legs)
+    impact_bps = whole_impact_bps(route.path, route.legs) if route.legs else 0
     return route.amount_out_atoms * BPS // max(BPS - impact_bps, 1)
 
 
