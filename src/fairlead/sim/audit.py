@@ -28,7 +28,7 @@ from fairlead.ports import Accepted
 from fairlead.sim.loop import VirtualLoop
 from fairlead.sim.memory import Known, Memory
 from fairlead.sim.reclaims import Reclaims
-from fairlead.sim.swaps import swap_in
+from fairlead.sim.swaps import holds_swap, swap_in
 from fairlead.sim.truth import OVER, Truth
 from fairlead.store.writes import Accept, Claim, Release
 
@@ -226,7 +226,7 @@ class Auditor:
             self.fail("found is what is final (rule 23)", f"found while {where}", order_id)
         if where == "final success" and lost.legs and known.floor_atoms is None:
             known.floor_atoms = attempt.minimum_out_atoms
-        swap = swap_in(lost.raw)
+        swap = swap_in(lost.raw, lost.legs, known.order.terms)
         if where == "final success" and swap is not None and known.ceiling_atoms is None:
             known.ceiling_atoms = swap.amount_in_atoms
         self.memory.signs(known, attempt)
@@ -249,11 +249,12 @@ class Auditor:
     def _check_terms(self, known: Known, attempt: Attempt) -> None:
         """What the bytes ask for is what was agreed (rule 6)."""
         order = known.order
-        swap = swap_in(attempt.raw)
         if not attempt.legs:
-            if swap is not None or attempt.latch_address is None:
-                self.fail("a cancel takes the latch alone (rule 21)", f"{swap}", order.order_id)
+            if holds_swap(attempt.raw) or attempt.latch_address is None:
+                text = attempt.signature
+                self.fail("a cancel takes the latch alone (rule 21)", text, order.order_id)
             return
+        swap = swap_in(attempt.raw, attempt.legs, order.terms)
         if swap is None or not swap.is_of(order.terms):
             self.fail("the amount is the order's", f"{swap}", order.order_id)
             return

@@ -1,11 +1,13 @@
 """What must hold when all is quiet: the store's rows beside the ledger's blocks, to the lamport."""
 
+import json
 from collections import Counter, defaultdict
 from typing import Any
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from fairlead.amounts import atoms_from_decimal
 from fairlead.ledger.account import AccountState, rent_minimum
 from fairlead.ledger.blocks import TransactionRecord
 from fairlead.ledger.message import parse_transaction
@@ -22,7 +24,8 @@ from fairlead.sim.cluster import Cluster
 from fairlead.sim.memory import Known
 from fairlead.sim.reclaims import moved_back
 from fairlead.sim.storing import SimStore
-from fairlead.sim.swaps import gained, latches_in
+from fairlead.sim.swaps import gained, latches_in, middle_mints
+from fairlead.tokens import TokenList
 
 _LATCH_LAMPORTS = rent_minimum(0)
 _ORDERS = (
@@ -47,6 +50,8 @@ class Books:
         self._fees: Counter[str] = Counter()
         # What left the wallet and what reached it.
         self._booked: dict[str, tuple[int, int]] = {}
+        # Atoms of middle tokens that stayed with the wallet, by order and mint.
+        self._left_over: dict[tuple[str, str], int] = {}
 
     def check(self) -> None:
         self._match_records()
@@ -75,8 +80,18 @@ class Books:
                 self._fail("the ledger has nothing that no order knows", text)
                 continue
             self._fees[order_id] += record.fee_lamports
-            if record.err is None and self._memory.signed[text].legs:
+            legs = self._memory.signed[text].legs
+            if record.err is None and legs:
                 self._won[order_id].append(record)
+                for mint in middle_mints(legs, self._memory.ever[order_id].terms):
+                    self._leave(order_id, mint, record)
+
+    def _leave(self, order_id: str, mint: str, record: TransactionRecord) -> None:
+        atoms = gained(record, bytes(Pubkey.from_string(mint)), _LATCH_LAMPORTS)
+        if atoms < 0:
+            text = f"{-atoms} of {mint}"
+            self._fail("no hop takes more than the hop before it brought", text, order_id)
+        self._left_over[order_id, mint] = atoms
 
     def _check_order(
         self,
@@ -151,6 +166,22 @@ class Books:
         if signature != str(Signature.from_bytes(record.signature)):
             self._fail("the fill is the ledger's (rule 20)", f"names {signature}", order_id)
         self._booked[order_id] = given, out
+        self._check_left_over(order_id)
+
+    def _check_left_over(self, order_id: str) -> None:
+        """The last event tells what stayed of a middle token."""
+        left = {m: atoms for (i, m), atoms in self._left_over.items() if i == order_id and atoms}
+        ((data,),) = self._store.rows(
+            "SELECT data FROM events WHERE type = 'finalized' AND order_id = ?", order_id
+        )
+        told = json.loads(data).get("leftover")
+        said = {}
+        if told is not None:
+            token = TokenList().find(told["token"])
+            assert token is not None
+            said = {token.mint: atoms_from_decimal(str(told["amount"]), token.decimals)}
+        if said != left:
+            self._fail("the fill is the ledger's (rule 20)", f"left {left}, told {said}", order_id)
 
     def _check_lost(self) -> None:
         """Orders that a restore took from the store: nobody executed them again."""
@@ -239,6 +270,9 @@ class Books:
             if terms.wallet == wallet:
                 expected[bytes(Pubkey.from_string(terms.token_in))] -= given
                 expected[bytes(Pubkey.from_string(terms.token_out))] += out
+        for (order_id, mint), atoms in self._left_over.items():
+            if self._memory.ever[order_id].terms.wallet == wallet:
+                expected[bytes(Pubkey.from_string(mint))] += atoms
         for record in self._cluster.final.values():
             message = parse_transaction(record.raw).message
             if message.keys[0] == address:

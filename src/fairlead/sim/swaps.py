@@ -2,6 +2,8 @@
 
 Read apart from the engine's own reading of both."""
 
+from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
@@ -12,7 +14,7 @@ from fairlead.ledger.market import KINDS
 from fairlead.ledger.message import CompiledInstruction, Message, parse_transaction
 from fairlead.ledger.programs import raydium_amm_v4
 from fairlead.ledger.programs.token_data import NATIVE_MINT, amount_of
-from fairlead.orders.model import OrderTerms
+from fairlead.orders.model import Leg, OrderTerms
 
 VENUES = frozenset(kind.program_id for kind in KINDS.values())
 # Swaps of an exact output: the most of the input comes first.
@@ -48,15 +50,48 @@ class Swap(msgspec.Struct, frozen=True):
         return is_asked and self.amount_in_atoms <= terms.amount_in_atoms
 
 
-def swap_in(raw: bytes) -> Swap | None:
-    """The swap of a transaction, None unless there is just one."""
+def swap_in(raw: bytes, legs: Sequence[Leg], terms: OrderTerms) -> Swap | None:
+    """The swaps of a transaction as one: what leaves the order's input, and comes at the least to
+    its output. None where the legs are not what the instructions do, one for one, or where a later
+    hop may want more than the hop before it brings."""
     message = parse_transaction(raw).message
     found = [each for each in message.instructions if message.keys[each.program_index] in VENUES]
-    if len(found) != 1:
+    if not found or len(found) != len(legs):
         return None
+    given, least = 0, 0
+    # What the wallet surely has of each middle token.
+    held: Counter[str] = Counter()
+    swaps = [_swap_of(message, each) for each in found]
+    for swap, leg in zip(swaps, legs, strict=True):
+        if leg.token_in == terms.token_in:
+            given += swap.amount_in_atoms
+        else:
+            held[leg.token_in] -= swap.amount_in_atoms
+        if leg.token_out == terms.token_out:
+            least += swap.minimum_out_atoms
+        else:
+            held[leg.token_out] += swap.minimum_out_atoms
+        if min(held.values(), default=0) < 0:
+            return None
+    return Swap(given, least, is_exact_out=any(each.is_exact_out for each in swaps))
+
+
+def holds_swap(raw: bytes) -> bool:
+    """Whether any venue is called."""
+    message = parse_transaction(raw).message
+    return any(message.keys[each.program_index] in VENUES for each in message.instructions)
+
+
+def middle_mints(legs: Sequence[Leg], terms: OrderTerms) -> set[str]:
+    """What is passed through on the way."""
+    ends = {terms.token_in, terms.token_out}
+    return {mint for leg in legs for mint in (leg.token_in, leg.token_out)} - ends
+
+
+def _swap_of(message: Message, instruction: CompiledInstruction) -> Swap:
     # All venues: the name, then two amounts. A name has eight bytes, AMM v4's has one.
-    is_short = message.keys[found[0].program_index] == raydium_amm_v4.PROGRAM_ID
-    data = found[0].data
+    is_short = message.keys[instruction.program_index] == raydium_amm_v4.PROGRAM_ID
+    data = instruction.data
     name, rest = (data[:1], data[1:]) if is_short else (data[:8], data[8:])
     first, second = (int.from_bytes(rest[at : at + 8], "little") for at in (0, 8))
     at, flag = _OF_EITHER.get(name, (0, b"-"))
