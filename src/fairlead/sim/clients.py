@@ -41,6 +41,9 @@ EXACT_OUT_EVERY = 5
 HEADROOMS = (1.01, 1.5, 1.0)
 """What such an order may cost, of its output's worth at the first prices: some cannot be had."""
 
+LARGE_EVERY, LARGE = 16, 12
+"""One in so many orders is that many times as large."""
+
 TRIES = 12
 CANCEL_TRIES = 8
 LONGEST_EXPIRY_MS = 40_000
@@ -109,7 +112,8 @@ class Clients:
         if is_limit:
             price = _PRICES[token_in] / _PRICES[token_out] * draw.uniform(0.95, 1.03)
             limit_price = f"{price:.12f}"
-        dollars = draw.uniform(1, 20_000)
+        # Now and then more than one pool should take alone.
+        dollars = draw.uniform(1, 20_000) * (LARGE if number % LARGE_EVERY == 0 else 1)
         gives, gets = (f"{dollars * 1e9 / _PRICES[token]:.5f}" for token in tokens)
         is_exact_out = not is_limit and number % EXACT_OUT_EVERY == 0
         more = HEADROOMS[number // EXACT_OUT_EVERY % len(HEADROOMS)]
