@@ -1,6 +1,7 @@
 """Orders with an exact output, from their accept to their fill."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from fairlead.orders.model import Order, OrderStatus
 from fairlead.orders.view import order_view
 from fairlead.venues.venue import Venue
 from tests.workers.market import move
+from tests.workers.restoring import Copy, swaps_of
 from tests.workers.scenario import in_world, live
 from tests.workers.test_bumps import lose_first, settings
 from tests.workers.world import SETTINGS, Sent, World, faults
@@ -189,3 +191,34 @@ def test_a_crash_anywhere_takes_it_once(crash_after: int) -> None:
         assert (OrderStatus.CONFIRMED, 100_000_000) == (order.status, order.amount_out_atoms)
 
     live(body)
+
+
+@pytest.mark.parametrize("venue", EXACT, ids=lambda venue: venue.value)
+@pytest.mark.parametrize("moment", [E.ACCEPTED, E.CLAIMED])
+def test_a_restored_store_finds_the_swap_and_what_it_may_take(
+    venue: Venue, moment: E, tmp_path: Path
+) -> None:
+    copy = Copy(tmp_path / "store.db")
+
+    async def body(world: World) -> None:
+        if moment is E.CLAIMED:
+            world.process()
+        order_id = await ask(world, OF_SOL, venues=(venue.value,))
+        await world.reaches(order_id, moment)
+        copy.take()
+        if moment is E.ACCEPTED:
+            world.process()
+        (before,) = await world.ends(order_id)
+        (known,) = await world.attempts(order_id)
+        await copy.restore(world)
+        world.process()
+        (after,) = await world.ends(order_id)
+        (found,) = await world.attempts(order_id)
+        assert (OrderStatus.CONFIRMED, before.signature) == (after.status, after.signature)
+        assert (known.maximum_in_atoms, known.minimum_out_atoms) == (
+            found.maximum_in_atoms,
+            found.minimum_out_atoms,
+        )
+        assert [before.signature] == swaps_of(world, before.terms.wallet)
+
+    live(body, file=copy.file)
