@@ -50,6 +50,7 @@ HUNTS = {
     "adopt_nothing": Hunt("crash=20,even", 4, "every order ends"),
     "take_over_anew": Hunt("crash=20,send_slow=0.5,send_lost=0.3,even", 8, "rules 13-16"),
     "lower_minimum": Hunt("market=60,swap_failed=0.4,even", 4, "rule 6"),
+    "raise_maximum": Hunt("market=60,swap_failed=0.4,even", 4, "raises the maximum (rule 6)"),
     "fire_at_any_price": Hunt("none", 4, "rule 6"),
     "cancel_at_once": Hunt("cancel=0.9,send_slow=0.9,even", 4, "the end is proven"),
     "keep_reservations": Hunt("none", 1, "reservations"),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import CannotCancel
-from fairlead.orders import execution, lifecycle, narration, resting
+from fairlead.orders import exact_out, execution, lifecycle, narration, resting
 from fairlead.orders.model import (
     AttemptSettled,
     AttemptState,
@@ -18,6 +18,7 @@ from fairlead.orders.model import (
     NewOrder,
     Order,
     OrderStatus,
+    OrderTerms,
 )
 from fairlead.sim import clients
 from fairlead.sim.planted_proofs import Planting
@@ -107,6 +108,15 @@ def lower_minimum(planting: Planting) -> None:
     planting.replace(resting, "floor_of", floor_of)
 
 
+def raise_maximum(planting: Planting) -> None:
+    """Lets a later attempt of an exact output take more than the first one would have."""
+
+    def ceiling_of(terms: OrderTerms, earlier: Any) -> int:
+        return terms.amount_in_atoms
+
+    planting.replace(exact_out, "ceiling_of", ceiling_of)
+
+
 def fire_at_any_price(planting: Planting) -> None:
     """Fires resting orders without a look at the price, and forgets their limit."""
 
@@ -179,6 +189,7 @@ BUGS: Sequence[Any] = (
     adopt_nothing,
     take_over_anew,
     lower_minimum,
+    raise_maximum,
     fire_at_any_price,
     cancel_at_once,
     keep_reservations,
