@@ -147,3 +147,11 @@ def test_move_adds_volatility_up_to_its_maximum():
     small = volatile().after_swap(1 << 64, (1 << 64) + (1 << 64) // 5_000, 1_005)
     assert (7 + 40_000, 1_005) == (small.volatility_accumulator, small.last_update_timestamp)
     assert 350_000 == volatile().after_swap(1 << 64, 1 << 65, 1_005).volatility_accumulator
+
+
+def test_schedule_truncated_to_nothing_is_an_overflow_to_the_program():
+    # 0.6197^n: less than 2^-64 from the 93rd period on.
+    fee = BaseFee(879_350, TIME_SCHEDULER_EXPONENTIAL, 1_000, 1, 0, 3_803)
+    assert 0 == base_fee_numerator(fee, 80, 0, 0, 0)
+    with pytest.raises(VenueError, match="MathOverflow"):
+        base_fee_numerator(fee, 200, 0, 0, 0)

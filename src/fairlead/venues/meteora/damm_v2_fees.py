@@ -163,7 +163,10 @@ def _scheduled(fee: BaseFee, periods: int, linear: bool) -> int:
 
 @lru_cache(maxsize=4096)
 def _exponential(cliff: int, reduction_bps: int, periods: int) -> int:
-    """cliff * (1 - reduction)^periods in Q64.64; square-and-multiply truncates each product."""
+    """cliff * (1 - reduction)^periods in Q64.64; square-and-multiply truncates each product.
+
+    The program takes a power that is truncated to nothing for an overflow.
+    """
     if not reduction_bps or not periods:
         return cliff
     square = ONE_Q64 - (reduction_bps << 64) // BPS
@@ -173,6 +176,8 @@ def _exponential(cliff: int, reduction_bps: int, periods: int) -> int:
             power = power * square >> 64
         square = square * square >> 64
         periods >>= 1
+    if not power:
+        raise refusal(MATH_OVERFLOW, "base fee")
     return power * cliff >> 64
 
 
