@@ -192,7 +192,7 @@ def filled(
             dex=dex,
             venue=venue,
             legs=told_legs(attempt.legs, fills, terms, form),
-            leftover=None if detail is None else told_leftover(detail.leftover, terms, form),
+            leftover=None if detail is None else told_leftover(detail.leftover, form),
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
             executed_price=number(price, form),

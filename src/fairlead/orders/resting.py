@@ -35,17 +35,18 @@ def reaching(route: Route, floor_atoms: int | None) -> Route | None:
         return None
     chosen = max(reach, key=lambda each: each.net_out_atoms)
     first = chosen.legs[0].pool
-    # What is told of first is what was chosen.
+    # Of single pools, what is told of first is what was chosen.
     told = sorted(route.candidates, key=lambda each: each.pool is not first)
-    reason = f"{first.venue.value} reaches the minimum; what nets more does not"
+    venues = " and ".join(dict.fromkeys(leg.pool.venue.value for leg in chosen.legs))
+    reason = f"{venues} reaches the minimum; what nets more does not"
     return route_of(chosen, tuple(told), route.alternatives, reason)
 
 
 def _beside(route: Route) -> list[Alternative]:
-    """All routes that were compared: the shapes, and every single pool."""
+    """All routes that could be had: the best of each shape, and every single pool."""
     ends = route.path.mints[0], route.path.mints[-1]
     singles = [alone(each, *ends) for each in route.candidates if each.quote is not None]
-    return [*singles, *[each for each in route.alternatives if each.legs]]
+    return [*singles, *[each for each in route.alternatives if each.is_offered]]
 
 
 def fired(order_id: str, sequence: int, now_ms: int) -> Change:

@@ -72,10 +72,10 @@ def edge_of(result: Route | NoRoute, now_ms: int) -> Edge | None:
     direct = max([_unmoved(c.quote) for c in result.candidates if c.quote is not None], default=0)
     if not direct or isinstance(result, NoRoute):
         return None
-    # What nets more than was chosen did not fit a transaction, or the order's terms.
+    # Of those that could be had; others do not fit a transaction, whatever they pay.
     most = 0
     for path in result.alternatives:
-        if path.shape is Shape.TWO_HOP and path.net_out_atoms <= result.net_out_atoms:
+        if path.shape is Shape.TWO_HOP and path.is_offered:
             most = max(most, _unmoved_route(path))
     return Edge(now_ms, most * BPS // direct - BPS)
 
@@ -101,7 +101,7 @@ def _unmoved(quote: SwapQuote) -> int:
 
 
 def _unmoved_route(route: Alternative) -> int:
-    impact_bps = whole_impact_bps(route.path, route.legs) if route.legs else 0
+    impact_bps = whole_impact_bps(route.path, route.legs)
     return route.amount_out_atoms * BPS // max(BPS - impact_bps, 1)
 
 

@@ -51,6 +51,7 @@ def told_legs(
     legs: Sequence[Leg], fills: Sequence[LegFill], terms: OrderTerms, form: NumberForm
 ) -> tuple[LegData, ...]:
     """The legs with what each takes and pays, in its own tokens."""
+    ends = legs[0].token_in, legs[-1].token_out
     return tuple(
         [
             LegData(
@@ -59,21 +60,19 @@ def told_legs(
                 leg.venue,
                 leg.token_in,
                 leg.token_out,
-                _told(fill.in_atoms, leg.token_in, terms, form),
-                _told(fill.out_atoms, leg.token_out, terms, form),
+                _told(fill.in_atoms, _decimals(leg.token_in, ends, terms), form),
+                _told(fill.out_atoms, _decimals(leg.token_out, ends, terms), form),
             )
             for leg, fill in zip(legs, fills, strict=True)
         ]
     )
 
 
-def told_leftover(
-    leftover: Leftover | None, terms: OrderTerms, form: NumberForm
-) -> LeftoverData | None:
+def told_leftover(leftover: Leftover | None, form: NumberForm) -> LeftoverData | None:
     """What the wallet keeps of the middle token."""
     if leftover is None:
         return None
-    amount = number_from_atoms(leftover.atoms, _decimals(leftover.token, terms), form)
+    amount = number_from_atoms(leftover.atoms, _MIDDLE_DECIMALS[leftover.token], form)
     return LeftoverData(leftover.token, amount)
 
 
@@ -99,7 +98,7 @@ def route_quote(route: Route | Alternative, terms: OrderTerms, form: NumberForm)
             terms,
             form,
         ),
-        leftover=told_leftover(_expected_leftover(route), terms, form),
+        leftover=told_leftover(_expected_leftover(route), form),
     )
 
 
@@ -115,11 +114,12 @@ def _expected_leftover(route: Route | Alternative) -> Leftover | None:
     return Leftover(str(middle), atoms)
 
 
-def _told(atoms: int | None, mint: str, terms: OrderTerms, form: NumberForm) -> Number | None:
-    return None if atoms is None else number_from_atoms(atoms, _decimals(mint, terms), form)
+def _told(atoms: int | None, decimals: int, form: NumberForm) -> Number | None:
+    return None if atoms is None else number_from_atoms(atoms, decimals, form)
 
 
-def _decimals(mint: str, terms: OrderTerms) -> int:
-    if mint == terms.token_in:
+def _decimals(mint: str, ends: tuple[str, str], terms: OrderTerms) -> int:
+    """Of a token on the path between these."""
+    if mint == ends[0]:
         return terms.token_in_decimals
-    return terms.token_out_decimals if mint == terms.token_out else _MIDDLE_DECIMALS[mint]
+    return terms.token_out_decimals if mint == ends[1] else _MIDDLE_DECIMALS[mint]

@@ -164,7 +164,7 @@ def _chosen(
         none = no_route(refused)
         reasons = [none.reason, *[f"{_name(each)}: {each.why}" for each in found]]
         return NoRoute(none.error_class, "; ".join(reasons), none.candidates, tuple(found))
-    winner = _bound(best, found)
+    winner = msgspec.structs.replace(_bound(best, found), is_offered=True)
     had = [each for each in found if each.why is None and each.legs and each is not best]
     others = [_with_why(each, winner) for each in found if each is not best]
     others.sort(key=lambda each: -each.net_out_atoms if each.legs else 1 << 64)
@@ -192,7 +192,7 @@ def _with_why(lost: Alternative, winner: Alternative) -> Alternative:
         return lost
     less = winner.net_out_atoms - lost.net_out_atoms
     why = f"nets {less} atoms less" if less > 0 else "gains too little for its legs"
-    return msgspec.structs.replace(lost, why=why)
+    return msgspec.structs.replace(lost, why=why, is_offered=True)
 
 
 def _reason(winner: Alternative, had: list[Alternative], served: list[Candidate]) -> str:

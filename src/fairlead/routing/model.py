@@ -112,6 +112,8 @@ class Alternative(msgspec.Struct, frozen=True, gc=False):
     binding: Binding | None = None
     # Why it lost; None for the one that was chosen.
     why: str | None = None
+    # Whether it could be had: it is there, fits a transaction, and keeps to the request.
+    is_offered: bool = False
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -155,7 +157,14 @@ def alone(candidate: Candidate, token_in: Pubkey, token_out: Pubkey) -> Alternat
     assert quote is not None
     leg = RouteLeg(candidate.pool, token_in, token_out, quote)
     path = Path((token_in, token_out))
-    return Alternative(Shape.SINGLE, path, (leg,), quote.amount_out_atoms, candidate.net_out_atoms)
+    return Alternative(
+        Shape.SINGLE,
+        path,
+        (leg,),
+        quote.amount_out_atoms,
+        candidate.net_out_atoms,
+        is_offered=True,
+    )
 
 
 def route_of(

@@ -8,6 +8,7 @@ watcher that has lost its watch and does not know it yet, or one whose book is b
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -15,8 +16,8 @@ import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.errors import FairleadError, Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
-from fairlead.orders import resting
-from fairlead.orders.model import Change, OrderStatus
+from fairlead.orders import proofs, resting
+from fairlead.orders.model import OrderStatus
 from fairlead.ports import Committed, PoolSnapshot, Signal
 from fairlead.triggers.price import Book, Pair
 from fairlead.triggers.sizes import Resting
@@ -29,6 +30,9 @@ PAGE = 256
 
 EXPIRE_BATCH = 512
 """Orders whose end is written at a time."""
+
+NEVER_FIRED = 2
+"""Events of an order that has only been accepted and come to rest: nothing of it was signed."""
 
 NEWS_GAP_S = 0.05
 """News that come closer together than this are looked at together."""
@@ -178,7 +182,9 @@ class Watcher:
             over = book.expired(now_ms, EXPIRE_BATCH)
             if not over:
                 return
-            ended, gone, left = await self._write(over, resting.expired, now_ms)
+            ended, gone, left = await self._write(
+                over, functools.partial(self._expired, now_ms=now_ms)
+            )
             for order in (*ended, *gone):
                 book.drop(order)
             if ended:
@@ -186,6 +192,16 @@ class Watcher:
             if left:
                 # They are told again.
                 return
+
+    async def _expired(self, order: Resting, now_ms: int) -> None:
+        """Store the end of an order at rest, with what proves that nothing of it can land."""
+        change = resting.expired(order.order_id, order.sequence, now_ms)
+        if order.sequence > NEVER_FIRED:
+            change = proofs.marked(change, await self._parts.store.attempts(order.order_id))
+        await self._parts.store.apply(change)
+
+    async def _fired(self, order: Resting, now_ms: int) -> None:
+        await self._parts.store.apply(resting.fired(order.order_id, order.sequence, now_ms))
 
     async def _wait(self) -> None:
         """Until there are news, but no longer than an expiry may be late."""
@@ -221,7 +237,10 @@ class Watcher:
             began_s = clock.monotonic()
             decision = book.decide(pair, snapshot)
             seconds = clock.monotonic() - began_s
-            fired, gone, _ = await self._write(decision.fired, resting.fired, self._bench.now_ms())
+            now_ms = self._bench.now_ms()
+            fired, gone, _ = await self._write(
+                decision.fired, functools.partial(self._fired, now_ms=now_ms)
+            )
             for order in fired:
                 book.fire(order)
             for order in gone:
@@ -235,18 +254,13 @@ class Watcher:
     async def _write(
         self,
         orders: Sequence[Resting],
-        change_of: Callable[[str, int, int], Change],
-        now_ms: int,
+        write: Callable[[Resting], Awaitable[None]],
     ) -> tuple[list[Resting], list[Resting], list[Resting]]:
         """Store a change of each: which are stored, which rest no more as they did, and of which it
         is not known and must be tried again."""
         if not orders:
             return [], [], []
-        apply = self._parts.store.apply
-        results = await asyncio.gather(
-            *[apply(change_of(each.order_id, each.sequence, now_ms)) for each in orders],
-            return_exceptions=True,
-        )
+        results = await asyncio.gather(*[write(each) for each in orders], return_exceptions=True)
         stored: list[Resting] = []
         gone: list[Resting] = []
         left: list[Resting] = []
