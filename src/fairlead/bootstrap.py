@@ -40,6 +40,7 @@ from fairlead.ledger.faults import FaultRates, PaperProfile
 from fairlead.orders.intake import IntakeRules
 from fairlead.orders.retry import RetryPolicy
 from fairlead.orders.risk import LATCH_RENT_LAMPORTS
+from fairlead.orders.routes import RoutingPolicy
 from fairlead.ports import Balances, Bus, Chain, Committed, Faucet, Pools, RateLimit, Store, Wallet
 from fairlead.solana.landing import LandingPolicy
 from fairlead.store.sqlite import SqliteStore
@@ -492,12 +493,19 @@ def api_settings(settings: Settings) -> ApiSettings:
         allowed_origins=api.allowed_origins,
         on_loopback=api.on_loopback,
         rules=IntakeRules(orders.default_slippage_bps, orders.fee_cap_lamports),
+        routing=routing_policy(settings),
         max_waiting=api.max_waiting_orders,
         max_resting=api.max_resting_orders,
         max_sockets=api.max_sockets,
         max_socket_frames=api.max_socket_frames,
         poll_s=settings.workers.store_poll_ms / 1000,
     )
+
+
+def routing_policy(settings: Settings) -> RoutingPolicy:
+    """What routes orders may take."""
+    routing = settings.routing
+    return RoutingPolicy(routing.max_legs, routing.two_hop, routing.split_min_gain_bps)
 
 
 def worker_settings(settings: Settings) -> WorkerSettings:
@@ -525,6 +533,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
                 bump_after_ms=landing.bump_after_ms if landing.fee_bumps else None,
                 reclaim_margin=landing.reclaim_margin_blocks,
             ),
+            routing=routing_policy(settings),
             latch=landing.latch,
             priority_fee_percentile=landing.priority_fee_percentile,
             max_compute_unit_price_micro_lamports=landing.max_compute_unit_price_micro_lamports,

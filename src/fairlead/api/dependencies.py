@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.orders.intake import IntakeRules
+from fairlead.orders.routes import RoutingPolicy
 from fairlead.ports import Balances, Bus, Chain, Clock, Hands, Mints, Pools, Store, Wallet
 from fairlead.telemetry import Check, Metrics
 
@@ -21,6 +22,8 @@ class ApiSettings:
     # Whether the server listens on loopback only: elsewhere a token must be set.
     on_loopback: bool = True
     rules: IntakeRules = field(default_factory=IntakeRules)
+    # By which quotes without an order are made, as orders are routed.
+    routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     # Orders that wait for a worker; above it new ones get 503.
     max_waiting: int = 100_000
     # Orders that rest until a price is reached; above it new ones of that kind get 503.

@@ -29,7 +29,7 @@ MAX_WALLETS = 50
 _TOKENS = frozenset({"mint"})
 _POOLS = frozenset({"tokenIn", "tokenOut", "address"})
 _NUMBERS = frozenset({"numbers"})
-_QUOTES = frozenset({"tokenIn", "tokenOut", "amountIn", "slippageBps", "numbers"})
+_QUOTES = frozenset({"tokenIn", "tokenOut", "amountIn", "amountOut", "slippageBps", "numbers"})
 
 
 class MarketHttp:
@@ -99,7 +99,8 @@ class MarketHttp:
         slippage_bps = integer(query, "slippageBps", default, 0, intake.MAX_SLIPPAGE_BPS)
         tokens = await self._tokens_with(query, "tokenIn", "tokenOut")
         terms = quote_terms(dict(query), slippage_bps, tokens)
-        return json_answer(await quote(self._deps.pools, self._deps.mints, terms, form))
+        deps = self._deps
+        return json_answer(await quote(deps.pools, deps.mints, terms, form, deps.settings.routing))
 
     async def pools(self, request: Request) -> Response:
         """GET /api/pools: of a pair, at an address, or all that were read so far."""

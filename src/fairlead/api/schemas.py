@@ -34,6 +34,24 @@ class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit
     amount_in_atoms: (
         Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="atoms")] | msgspec.UnsetType
     ) = msgspec.UNSET
+    amount_out: (
+        Annotated[str, Meta(description="exact output, token units: instead of amountIn")]
+        | int
+        | float
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    amount_out_atoms: (
+        Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="atoms")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    max_amount_in: (
+        Annotated[str, Meta(description="the most that amountOut may cost; required beside it")]
+        | int
+        | float
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    max_amount_in_atoms: (
+        Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="atoms")] | msgspec.UnsetType
+    ) = msgspec.UNSET
     slippage_bps: Annotated[int, Meta(ge=0, le=5_000)] | msgspec.UnsetType = msgspec.UNSET
     slippage: (
         Annotated[
@@ -102,25 +120,9 @@ class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
     message: str
 
 
-class QuoteView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One venue's quote, or why it has none."""
-
-    dex: str
-    venue: str
-    pool: str
-    amount_out: Amount | None = None
-    minimum_out: Amount | None = None
-    net_amount_out: Amount | None = None
-    price_impact: Amount | None = None
-    price_impact_bps: int | None = None
-    fee: Amount | None = None
-    fee_token: str | None = None
-    route: list[str] = []
-    error: str | None = None
-
-
 class LegView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One swap inside the transaction."""
+    """One swap inside the transaction. Amounts are left out where the chain does not tell them
+    apart."""
 
     program: str
     pool: str
@@ -129,6 +131,40 @@ class LegView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     token_out: str
     amount_in: Amount | None = None
     amount_out: Amount | None = None
+
+
+class LeftoverView(msgspec.Struct, frozen=True, rename="camel"):
+    """What the first of two hops brought and the second did not take: the wallet keeps it."""
+
+    # Mint.
+    token: Address
+    amount: Amount
+
+
+class QuoteView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One pool's quote, or why it has none; or that of a route of several swaps."""
+
+    # raydium, meteora, or split.
+    dex: str
+    # Left out where the swaps go to several.
+    venue: str | None = None
+    pool: str | None = None
+    # Of an exact output: what it takes, and the most that an order would let it.
+    amount_in: Amount | None = None
+    maximum_in: Amount | None = None
+    amount_out: Amount | None = None
+    minimum_out: Amount | None = None
+    net_amount_out: Amount | None = None
+    price_impact: Amount | None = None
+    price_impact_bps: int | None = None
+    fee: Amount | None = None
+    fee_token: str | None = None
+    # Mints.
+    route: list[str] = []
+    # Of a route of several swaps, in the order they execute.
+    legs: list[LegView] | None = None
+    leftover: LeftoverView | None = None
+    error: str | None = None
 
 
 class AttemptView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -167,8 +203,12 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     # As of the accept; null for a listed token, of which nobody asked the chain.
     token_in_warnings: list[str] | None
     token_out_warnings: list[str] | None
-    amount_in: Amount
-    amount_in_atoms: str
+    # Of an exact output: what it took, null until it is filled.
+    amount_in: Amount | None
+    amount_in_atoms: str | None
+    # Asked for exactly, and the most that it may cost; null where the input is exact.
+    requested_amount_out: Amount | None
+    max_amount_in: Amount | None
     slippage_bps: int
     slippage: Amount
     limit_price: Amount | None
@@ -183,8 +223,10 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     quotes: list[QuoteView]
     selected_dex: str | None
     dex: str | None
+    # Null where the swaps go to several; `legs` names each.
     venue: str | None
     legs: list[LegView]
+    leftover: LeftoverView | None
     minimum_out: Amount | None
     tx_signature: str | None
     tx_hash: str | None
@@ -233,7 +275,9 @@ class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     dex: str | None = None
     venue: str | None = None
     legs: list[LegView] | None = None
+    leftover: LeftoverView | None = None
     minimum_out: Amount | None = None
+    maximum_in: Amount | None = None
     tx_signature: str | None = None
     tx_hash: str | None = None
     attempt: dict[str, Any] | None = None
@@ -264,19 +308,41 @@ class LeftOutView(msgspec.Struct, frozen=True):
     reason: str
 
 
+class AlternativeView(msgspec.Struct, frozen=True, rename="camel"):
+    """The best route of one shape (single, split, two_hop), and why it was not chosen."""
+
+    shape: str
+    # Mints.
+    route: list[str]
+    chosen: bool
+    why: str | None
+    # bytes, account_locks or compute_units, where one of these keeps a better one out.
+    limit: str | None
+    amount_out: Amount | None
+    net_amount_out: Amount | None
+    # Empty where there is no such route.
+    legs: list[LegView]
+
+
 class QuotesAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """Every pool's quote, best first, and the best; no order is made."""
+    """Every pool's quote, best first, the best route, and the others; no order is made."""
 
     token_in: str
     token_out: str
     token_in_mint: Address
     token_out_mint: Address
-    amount_in: Amount
-    amount_in_atoms: str
+    # Null where an exact output was asked for.
+    amount_in: Amount | None
+    amount_in_atoms: str | None
+    requested_amount_out: Amount | None
     slippage_bps: int
     slot: int
     quotes: list[QuoteView]
     best: QuoteView | None
+    # What the best route nets more than the best pool alone; null where either is missing.
+    saving_bps: int | None
+    # The best of each shape of routes, the chosen one first.
+    alternatives: list[AlternativeView]
     reason: str
     # Pools of the pair that were not quoted.
     left_out: list[LeftOutView]

@@ -7,8 +7,10 @@ async with Client() as fairlead:
 """
 
 from fairlead.client.answers import (
+    AlternativeRoute,
     Attempt,
     Cancellation,
+    Leftover,
     Leg,
     Order,
     OrderList,
@@ -38,8 +40,10 @@ __all__ = [
     "Cancellation",
     "Attempt",
     "Leg",
+    "Leftover",
     "Quote",
     "Quotes",
+    "AlternativeRoute",
     "Token",
     "Pools",
     "Pool",

@@ -30,12 +30,37 @@ class Submitted(Answer, frozen=True):
     idempotency_key: str = ""
 
 
-class Quote(Answer, frozen=True):
-    """One pool's quote for the size asked, or why it has none."""
+class Leg(Answer, frozen=True):
+    """One swap of a route. Amounts are None where the chain does not tell them apart."""
 
+    program: str
+    pool: str
+    venue: str | None = None
+    token_in: str | None = None
+    token_out: str | None = None
+    amount_in: str | None = None
+    amount_out: str | None = None
+
+
+class Leftover(Answer, frozen=True):
+    """What the first of two hops brought and the second did not take: the wallet keeps it."""
+
+    # Mint.
+    token: str
+    amount: str
+
+
+class Quote(Answer, frozen=True):
+    """One pool's quote for the size asked, or why it has none; or that of a route of several
+    swaps."""
+
+    # raydium, meteora, or split.
     dex: str
     venue: str | None = None
     pool: str | None = None
+    # Of an exact output: what it takes, and the most that an order would let it.
+    amount_in: str | None = None
+    maximum_in: str | None = None
     amount_out: str | None = None
     minimum_out: str | None = None
     net_amount_out: str | None = None
@@ -44,18 +69,12 @@ class Quote(Answer, frozen=True):
     price_impact_bps: int | None = None
     fee: str | None = None
     fee_token: str | None = None
+    # Mints.
     route: tuple[str, ...] = ()
+    # Of a route of several swaps, in the order they execute.
+    legs: tuple[Leg, ...] = ()
+    leftover: Leftover | None = None
     error: str | None = None
-
-
-class Leg(Answer, frozen=True):
-    program: str
-    pool: str
-    venue: str | None = None
-    token_in: str | None = None
-    token_out: str | None = None
-    amount_in: str | None = None
-    amount_out: str | None = None
 
 
 class Attempt(Answer, frozen=True):
@@ -90,6 +109,10 @@ class Order(Answer, frozen=True):
     token_out_warnings: tuple[str, ...] | None = None
     amount_in: str | None = None
     amount_in_atoms: str | None = None
+    # Of an exact output: what must come of it, and the most that it may cost. What it took is
+    # `amount_in`, once it is filled.
+    requested_amount_out: str | None = None
+    max_amount_in: str | None = None
     slippage_bps: int | None = None
     minimum_out: str | None = None
     limit_price: str | None = None
@@ -98,6 +121,7 @@ class Order(Answer, frozen=True):
     selected_dex: str | None = None
     venue: str | None = None
     legs: tuple[Leg, ...] = ()
+    leftover: Leftover | None = None
     quote: Quote | None = None
     quotes: tuple[Quote, ...] = ()
     executed_price: str | None = None
@@ -139,10 +163,14 @@ class Cancellation(Answer, frozen=True):
 
 
 class Quotes(Answer, frozen=True):
-    """Every venue's quote and the best of them; no order was made."""
+    """Every pool's quote, the best route and the others; no order was made."""
 
     quotes: tuple[Quote, ...] = ()
     best: Quote | None = None
+    # What the best route nets more than the best pool alone; None where either is missing.
+    saving_bps: int | None = None
+    # The best of each shape of routes, the chosen one first.
+    alternatives: tuple["AlternativeRoute", ...] = ()
     token_in: str | None = None
     token_out: str | None = None
     amount_in: str | None = None
@@ -154,6 +182,22 @@ class Quotes(Answer, frozen=True):
     left_out: tuple["LeftOut", ...] = ()
     token_in_warnings: tuple[str, ...] = ()
     token_out_warnings: tuple[str, ...] = ()
+
+
+class AlternativeRoute(Answer, frozen=True):
+    """The best route of one shape: single, split or two_hop."""
+
+    shape: str
+    # Mints.
+    route: tuple[str, ...] = ()
+    chosen: bool = False
+    # Why it was not chosen.
+    why: str | None = None
+    # bytes, account_locks or compute_units, where one of these keeps a better one out.
+    limit: str | None = None
+    amount_out: str | None = None
+    net_amount_out: str | None = None
+    legs: tuple[Leg, ...] = ()
 
 
 class LeftOut(Answer, frozen=True):
@@ -223,7 +267,10 @@ class Update(Answer, frozen=True):
     selected_dex: str | None = None
     venue: str | None = None
     legs: tuple[Leg, ...] | None = None
+    leftover: Leftover | None = None
     minimum_out: str | None = None
+    # Of an exact output: the most that the attempt takes.
+    maximum_in: str | None = None
     attempt: Attempt | None = None
     tx_signature: str | None = None
     slot: int | None = None

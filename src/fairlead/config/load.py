@@ -16,6 +16,7 @@ from fairlead.config.settings import (
     OrderSettings,
     PaperSettings,
     PoolSettings,
+    RoutingSettings,
     Settings,
     StoreSettings,
     WatchSettings,
@@ -57,6 +58,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         orders=OrderSettings(**by_group["orders"]),  # type: ignore[arg-type]
         workers=WorkerSettings(**by_group["workers"]),  # type: ignore[arg-type]
         landing=LandingSettings(**by_group["landing"]),  # type: ignore[arg-type]
+        routing=RoutingSettings(**by_group["routing"]),  # type: ignore[arg-type]
         pools=PoolSettings(**by_group["pools"]),  # type: ignore[arg-type]
         paper=PaperSettings(**by_group["paper"]),  # type: ignore[arg-type]
         node=NodeSettings(**by_group["node"]),  # type: ignore[arg-type]

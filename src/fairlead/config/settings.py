@@ -121,6 +121,15 @@ class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     reclaim_margin_blocks: int
 
 
+class RoutingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # Swaps in one transaction.
+    max_legs: int
+    # Whether a path may go through a middle token.
+    two_hop: bool
+    # What each further swap must gain.
+    split_min_gain_bps: int
+
+
 class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Whether pools are searched for among all accounts.
     discovery: bool
@@ -189,6 +198,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orders: OrderSettings
     workers: WorkerSettings
     landing: LandingSettings
+    routing: RoutingSettings
     pools: PoolSettings
     paper: PaperSettings
     node: NodeSettings

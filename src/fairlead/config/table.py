@@ -54,6 +54,7 @@ GROUPS: Mapping[str, str] = {
     "orders": "Orders",
     "workers": "Workers",
     "landing": "Landing transactions",
+    "routing": "Routing",
     "pools": "Finding pools",
     "paper": "The paper chain",
     "node": "The local node",
@@ -413,6 +414,30 @@ SETTINGS: tuple[Setting, ...] = (
         "Blocks between the moment when no attempt of an order can land any more and the reclaim."
         " As long, a latch that is absent proves that nothing won; a store restored later needs the"
         " providers' history instead.",
+    ),
+    # ----------------------------------------------------------------------------------- routing
+    Setting(
+        "FAIRLEAD_MAX_LEGS",
+        "routing.max_legs",
+        whole(1, 8),
+        "3",
+        "Swaps that one transaction of an order may have: a split over pools, or two hops."
+        " 1: always one pool.",
+    ),
+    Setting(
+        "FAIRLEAD_TWO_HOP",
+        "routing.two_hop",
+        flag(),
+        "on",
+        "Routes may go through SOL, USDC or USDT, where that pays more or no pool trades the pair.",
+    ),
+    Setting(
+        "FAIRLEAD_SPLIT_MIN_GAIN_BPS",
+        "routing.split_min_gain_bps",
+        whole(0, 1_000),
+        "1",
+        "What a route of several swaps must pay more than one of fewer, in hundredths of a"
+        " percent.",
     ),
     # ------------------------------------------------------------------------------------- pools
     Setting(

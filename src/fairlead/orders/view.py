@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fairlead.amounts import decimal_from_atoms
+import msgspec
+
+from fairlead.amounts import atoms_from_decimal, decimal_from_atoms
 from fairlead.orders.events import decode_exact, in_form, iso, number_from_atoms
 from fairlead.orders.model import (
     Attempt,
@@ -24,6 +26,7 @@ _LASTING = (
     "dex",
     "venue",
     "legs",
+    "leftover",
     "minimumOut",
     "txSignature",
     "txHash",
@@ -37,7 +40,9 @@ _LASTING = (
     "proof",
 )
 # What a fork takes back.
-_FILL = ("executedPrice", "amountOut", "networkFeeLamports", "slot", "provisional")
+_FILL = ("executedPrice", "amountOut", "leftover", "networkFeeLamports", "slot", "provisional")
+# The same of an exact output: what it cost.
+_TAKEN = ("amountIn", "amountInAtoms")
 # What an order that rests again has no more: the next firing routes and signs anew.
 _ROUTED = ("quote", "selectedDex", "dex", "venue", "legs", "txSignature", "txHash")
 _FILLING = (EventType.CONFIRMED, EventType.FINALIZED)
@@ -66,7 +71,8 @@ def slippage_as_sent(terms: OrderTerms) -> str:
 
 def _of_terms(order: Order) -> dict[str, Any]:
     terms = order.terms
-    expires = terms.expires_at_ms
+    expires, asked = terms.expires_at_ms, terms.exact_out_atoms
+    gives = decimal_from_atoms(terms.amount_in_atoms, terms.token_in_decimals)
     return {
         "orderId": order.order_id,
         "status": order.status.value,
@@ -83,8 +89,13 @@ def _of_terms(order: Order) -> dict[str, Any]:
         "tokenOutMint": terms.token_out,
         "tokenInWarnings": terms.token_in_warnings,
         "tokenOutWarnings": terms.token_out_warnings,
-        "amountIn": decimal_from_atoms(terms.amount_in_atoms, terms.token_in_decimals),
-        "amountInAtoms": str(terms.amount_in_atoms),
+        # What an exact output took is told by its fill.
+        "amountIn": gives if asked is None else None,
+        "amountInAtoms": str(terms.amount_in_atoms) if asked is None else None,
+        "requestedAmountOut": (
+            None if asked is None else decimal_from_atoms(asked, terms.token_out_decimals)
+        ),
+        "maxAmountIn": None if asked is None else gives,
         "slippageBps": terms.slippage_bps,
         "slippage": slippage_as_sent(terms),
         "limitPrice": terms.limit_price,
@@ -111,6 +122,8 @@ def _of_events(
         if was is OrderStatus.CONFIRMED and event.status is not was:
             # A fork took the fill away.
             known.update(dict.fromkeys(_FILL))
+            if order.terms.exact_out_atoms is not None:
+                known.update(dict.fromkeys(_TAKEN))
         was = event.status
         if event.type is EventType.REOPENED:
             known.update(dict.fromkeys(_ROUTED))
@@ -119,7 +132,12 @@ def _of_events(
             known["nextTryAt"] = None
         if event.type in _FILLING:
             known["provisional"] = False
+        if "dex" in told:
+            # Where its legs go to several venues, none is named.
+            known["venue"] = None
         known.update({name: told[name] for name in _LASTING if name in told})
+        if event.type in _FILLING and order.terms.exact_out_atoms is not None:
+            known.update(_taken(told["amountIn"], order.terms))
         if "attempt" in told:
             tried.append(_attempt(told["attempt"], event, proven))
         if event.type is EventType.FAILED:
@@ -142,6 +160,15 @@ def _of_events(
         finalizedAt=iso(finalized) if finalized is not None else None,
     )
     return known
+
+
+def _taken(amount: Any, terms: OrderTerms) -> dict[str, Any]:
+    """What a fill took of the input, as it tells it: digits in either number form."""
+    plain = bytes(amount).decode() if isinstance(amount, msgspec.Raw) else str(amount)
+    return {
+        "amountIn": plain,
+        "amountInAtoms": str(atoms_from_decimal(plain, terms.token_in_decimals)),
+    }
 
 
 def _attempt(
