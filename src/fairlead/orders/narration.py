@@ -1,11 +1,10 @@
 """What each event of an order tells: the data stored with it, in the order's own number form."""
 
-from collections.abc import Sequence
-
 from fairlead.amounts import price_from_atoms
 from fairlead.orders.events import (
     AttemptData,
     EventData,
+    LegData,
     QuoteData,
     encode,
     number,
@@ -19,6 +18,7 @@ from fairlead.orders.told_legs import (
     names_of,
     route_quote,
     told_leftover,
+    told_leg,
     told_legs,
 )
 from fairlead.routing import Candidate, Route
@@ -180,24 +180,27 @@ def filled(
     """What the chain says was exchanged. `detail`: leg by leg, where there are several."""
     terms, form = order.terms, order.terms.number_form
     price = price_from_atoms(out_atoms, terms.token_out_decimals, in_atoms, terms.token_in_decimals)
-    dex, venue = names_of([leg.venue for leg in attempt.legs])
+    amount_in = number_from_atoms(in_atoms, terms.token_in_decimals, form)
+    amount_out = number_from_atoms(out_atoms, terms.token_out_decimals, form)
     if len(attempt.legs) == 1:
-        fills: Sequence[LegFill] = (LegFill(in_atoms, out_atoms),)
+        legs: tuple[LegData, ...] = (told_leg(attempt.legs[0], amount_in, amount_out),)
     else:
-        # Where the transaction contradicts itself, nothing is told of its legs.
-        fills = detail.legs if detail is not None else [LegFill(None, None)] * len(attempt.legs)
+        # Where the transaction contradicts itself, nothing is told of its legs' amounts.
+        nothing = [LegFill(None, None)] * len(attempt.legs)
+        legs = told_legs(attempt.legs, nothing if detail is None else detail.legs, terms, form)
+    dex, venue = names_of([leg.venue for leg in attempt.legs])
     return encode(
         EventData(
             selected_dex=dex,
             dex=dex,
             venue=venue,
-            legs=told_legs(attempt.legs, fills, terms, form),
+            legs=legs,
             leftover=None if detail is None else told_leftover(detail.leftover, form),
             tx_signature=attempt.signature,
             tx_hash=attempt.signature,
             executed_price=number(price, form),
-            amount_in=number_from_atoms(in_atoms, terms.token_in_decimals, form),
-            amount_out=number_from_atoms(out_atoms, terms.token_out_decimals, form),
+            amount_in=amount_in,
+            amount_out=amount_out,
             network_fee_lamports=attempt.fee_lamports,
             slot=slot,
             provisional=True if provisional else None,

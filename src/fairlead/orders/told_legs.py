@@ -47,6 +47,13 @@ def names_of(venues: Sequence[str]) -> tuple[str, str | None]:
     return dex, first if all(venue == first for venue in venues) else None
 
 
+def told_leg(leg: Leg, amount_in: Number | None, amount_out: Number | None) -> LegData:
+    """A leg with what it takes and pays; None where that is not known."""
+    return LegData(
+        leg.program, leg.pool, leg.venue, leg.token_in, leg.token_out, amount_in, amount_out
+    )
+
+
 def told_legs(
     legs: Sequence[Leg], fills: Sequence[LegFill], terms: OrderTerms, form: NumberForm
 ) -> tuple[LegData, ...]:
@@ -54,12 +61,8 @@ def told_legs(
     ends = legs[0].token_in, legs[-1].token_out
     return tuple(
         [
-            LegData(
-                leg.program,
-                leg.pool,
-                leg.venue,
-                leg.token_in,
-                leg.token_out,
+            told_leg(
+                leg,
                 _told(fill.in_atoms, _decimals(leg.token_in, ends, terms), form),
                 _told(fill.out_atoms, _decimals(leg.token_out, ends, terms), form),
             )
