@@ -280,7 +280,7 @@ async def test_reserves_amount_fees_and_rents():
     async with world() as here:
         await here.post({**ORDER, "maxPriorityFeeLamports": 10_000})
         wallet = here.deps.wallet.default_address
-        rents = 890_880 + 2 * 2_039_280
+        rents = 890_880 + 3 * 2_039_280
         fees, cancels = 10 * 5_000 + 10_000, 50_000
         needed = 1_500_000_000 + fees + cancels + rents
         assert {"lamports": needed} == dict(await here.store.reserved(wallet))
