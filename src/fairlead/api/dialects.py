@@ -127,6 +127,10 @@ FIELDS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
     "amountIn": ("amountIn", _decimal),
     "amount": ("amountIn", _decimal),
     "amountInAtoms": ("amountInAtoms", _atoms),
+    "amountOut": ("amountOut", _decimal),
+    "amountOutAtoms": ("amountOutAtoms", _atoms),
+    "maxAmountIn": ("maxAmountIn", _decimal),
+    "maxAmountInAtoms": ("maxAmountInAtoms", _atoms),
     "slippageBps": ("slippageBps", _integer(0, MAX_SLIPPAGE_BPS)),
     "slippage": ("slippage", _decimal),
     "wallet": ("wallet", _name),
@@ -141,6 +145,9 @@ FIELDS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
     "maxPriorityFeeLamports": ("maxPriorityFeeLamports", _integer(0, MAX_PRIORITY_FEE_LAMPORTS)),
 }
 
+# One of them says how much.
+_AMOUNTS: Final = ("amountIn", "amount", "amountInAtoms", "amountOut", "amountOutAtoms")
+
 
 def read_order(sent: dict[str, Any]) -> OrderRequest:
     """The canonical request, or `InvalidOrder` naming every field as it was sent."""
@@ -152,8 +159,9 @@ def read_order(sent: dict[str, Any]) -> OrderRequest:
         for name in ("tokenIn", "tokenOut")
         if name not in sent
     ]
-    if "amountIn" not in said and "amountInAtoms" not in said and not _has_amount(sent):
-        errors.append(FieldError("amountIn", "required", "must be given"))
+    if sent.keys().isdisjoint(_AMOUNTS):
+        message = "must be given, or amountOut with maxAmountIn"
+        errors.append(FieldError("amountIn", "required", message))
     if errors:
         raise InvalidOrder(tuple(errors[:MAX_ERRORS]))
     get = said.get
@@ -163,6 +171,10 @@ def read_order(sent: dict[str, Any]) -> OrderRequest:
         type=get("type", "market"),
         amount_in=get("amountIn"),
         amount_in_atoms=get("amountInAtoms"),
+        amount_out=get("amountOut"),
+        amount_out_atoms=get("amountOutAtoms"),
+        max_amount_in=get("maxAmountIn"),
+        max_amount_in_atoms=get("maxAmountInAtoms"),
         slippage_bps=slippage_bps,
         wallet=get("wallet"),
         user_id=get("userId"),
@@ -199,12 +211,9 @@ def _said(sent: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
     return said
 
 
-def _has_amount(sent: dict[str, Any]) -> bool:
-    return "amountIn" in sent or "amount" in sent or "amountInAtoms" in sent
-
-
 def _number_form(sent: dict[str, Any]) -> NumberForm:
-    numeric = "orderType" in sent and type(sent.get("amountIn")) in (int, JsonNumber)
+    amount = sent.get("amountIn", sent.get("amountOut"))
+    numeric = "orderType" in sent and type(amount) in (int, JsonNumber)
     return NumberForm.JSON if numeric else NumberForm.STRING
 
 

@@ -185,6 +185,14 @@ _EXAMPLES: Json = {
             "limitPrice": "162.5",
         }
     },
+    "exactOutput": {
+        "value": {
+            "tokenIn": "SOL",
+            "tokenOut": "USDC",
+            "amountOut": "100",
+            "maxAmountIn": "0.7",
+        }
+    },
     "fraction": {
         "value": {
             "type": "market",
@@ -257,7 +265,8 @@ def _quotes() -> Json:
     parameters = [
         _parameter("tokenIn", _TOKEN, required=True),
         _parameter("tokenOut", _TOKEN, required=True),
-        _parameter("amountIn", {"type": "string", "pattern": "^[0-9.]+$"}, required=True),
+        _parameter("amountIn", {"type": "string", "pattern": "^[0-9.]+$"}),
+        _parameter("amountOut", {"type": "string", "pattern": "^[0-9.]+$"}),
         _parameter("slippageBps", {"type": "integer", "minimum": 0, "maximum": 5_000}),
         _numbers(),
     ]

@@ -24,7 +24,10 @@ Url = Annotated[str | None, typer.Option(help="The API's address (FAIRLEAD_URL).
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
 TokenIn = Annotated[str, typer.Argument(help="What to give: a symbol or a mint.")]
 TokenOut = Annotated[str, typer.Argument(help="What to get: a symbol or a mint.")]
-Amount = Annotated[str, typer.Argument(help="How much to give, in units of the token: 1.5")]
+Amount = Annotated[str | None, typer.Argument(help="How much to give, in units of the token: 1.5")]
+AmountOut = Annotated[
+    str | None, typer.Option(help="Get just this much, instead of giving an AMOUNT.")
+]
 
 # --- Servers ---------------------------------------------------------------------------------
 
@@ -108,7 +111,11 @@ def migrate(as_json: Json = False) -> None:
 def submit(
     token_in: TokenIn,
     token_out: TokenOut,
-    amount: Amount,
+    amount: Amount = None,
+    amount_out: AmountOut = None,
+    max_in: Annotated[
+        str | None, typer.Option(help="The most that --amount-out may cost: needed beside it.")
+    ] = None,
     slippage_bps: Annotated[
         int | None, typer.Option(help="The price may get worse by this: 100 is 1 %.", min=0)
     ] = None,
@@ -136,7 +143,8 @@ def submit(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Send an order: `fairlead order submit SOL USDC 1.5 --watch`."""
+    """Send an order: `fairlead order submit SOL USDC 1.5 --watch`, or for an exact output
+    `fairlead order submit SOL USDC --amount-out 100 --max-in 0.7`."""
     from fairlead.cli.expiry import expires_at
     from fairlead.cli.order import Wanted, submit_many, submit_one
 
@@ -144,6 +152,8 @@ def submit(
         token_in=token_in,
         token_out=token_out,
         amount_in=amount,
+        amount_out=amount_out,
+        max_amount_in=max_in,
         slippage_bps=slippage_bps,
         wallet=wallet,
         priority=priority,
@@ -214,14 +224,17 @@ def cancel(order_id: OrderId, url: Url = None, as_json: Json = False) -> None:
 def quote(
     token_in: TokenIn,
     token_out: TokenOut,
-    amount: Amount,
+    amount: Amount = None,
+    amount_out: AmountOut = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """What every venue would give, and the best of them. No order is made."""
+    """What every venue would give, or with --amount-out take, and the best. No order is made."""
     from fairlead.cli.quotes import show_quotes
 
-    outcomes.perform_async(lambda: show_quotes(token_in, token_out, amount, url, as_json), as_json)
+    outcomes.perform_async(
+        lambda: show_quotes(token_in, token_out, amount, amount_out, url, as_json), as_json
+    )
 
 
 @app.command()

@@ -106,7 +106,8 @@ class Life:
         if filled is None or self.status != "confirmed":
             return []
         provisional = "" if self.is_over else "  (not final yet)"
-        got = f"{filled.amount_out or '?'} {self._out()} for {self.order.amount_in or '?'}"
+        gave = filled.amount_in or self.order.amount_in or "?"
+        got = f"{filled.amount_out or '?'} {self._out()} for {gave}"
         lines: list[RenderableType] = [
             Text.assemble(
                 (got, "bold green"),
@@ -124,7 +125,10 @@ class Life:
 
 
 def terms_of(order: Order) -> str:
-    """1.5 SOL → USDC, and at which price if it has one."""
+    """1.5 SOL → USDC, and at which price if it has one; ≤ 0.7 SOL → 100 USDC of an exact output."""
+    if order.requested_amount_out is not None:
+        gives = f"≤ {order.max_amount_in or '?'} {order.token_in}"
+        return f"{gives} → {order.requested_amount_out} {order.token_out}"
     terms = f"{order.amount_in or ''} {order.token_in} → {order.token_out}"
     return terms if order.limit_price is None else f"{terms} at {order.limit_price} or better"
 

@@ -20,7 +20,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
     token_in: str
     token_out: str
-    amount_in: str
+    amount_in: str | None
+    amount_out: str | None = None
+    max_amount_in: str | None = None
     slippage_bps: int | None = None
     wallet: str | None = None
     priority: int | None = None

@@ -41,7 +41,7 @@ def table_of_orders(page: OrderList, width: int) -> RenderableType:
             Text(order.order_id, "dim"),
             *((created,) if is_wide else ()),
             Text(order.status, colour_of(order.status)),
-            f"{order.amount_in or ''} {order.token_in}",
+            _gives(order),
             _gets(order),
             *((order.selected_dex or "",) if is_wide else ()),
         )
@@ -49,6 +49,13 @@ def table_of_orders(page: OrderList, width: int) -> RenderableType:
     if page.next_cursor is not None:
         parts.append(Text(f"more: fairlead order list --cursor {page.next_cursor}", "dim"))
     return Group(*parts)
+
+
+def _gives(order: Order) -> str:
+    """What it gives; of an exact output that is not filled the most that it may."""
+    if order.amount_in is None and order.max_amount_in is not None:
+        return f"≤ {order.max_amount_in} {order.token_in}"
+    return f"{order.amount_in or ''} {order.token_in}"
 
 
 def _gets(order: Order) -> str:
@@ -67,8 +74,10 @@ def table_of_order(order: Order) -> RenderableType:
     for name, value in (
         ("order", order.order_id),
         ("status", order.status),
-        ("gives", f"{order.amount_in or ''} {order.token_in}"),
+        ("gives", _gives(order)),
+        ("at most", order.max_amount_in),
         ("gets", f"{order.amount_out or '…'} {order.token_out}"),
+        ("asked for", order.requested_amount_out),
         ("limit", order.limit_price),
         ("at least", order.minimum_out),
         ("price", order.executed_price),

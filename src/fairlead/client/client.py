@@ -95,6 +95,10 @@ class Client:
         amount_in: str | int | Decimal | None = None,
         *,
         amount_in_atoms: int | None = None,
+        amount_out: str | int | Decimal | None = None,
+        amount_out_atoms: int | None = None,
+        max_amount_in: str | int | Decimal | None = None,
+        max_amount_in_atoms: int | None = None,
         type: str | None = None,
         slippage_bps: int | None = None,
         wallet: str | None = None,
@@ -112,7 +116,8 @@ class Client:
 
         Tokens are symbols or mints, `amount_in` in token units, `expires_at` ISO 8601. With a
         `limit_price` (net token_out per token_in) it is a limit order: it rests until the price can
-        be had, and never gives less.
+        be had, and never gives less. With an `amount_out` instead of the amount in, that is what
+        is exact: it costs at most `max_amount_in`, which must be given.
         `SubmitOutcomeUnknown` when no answer came and it may have been stored.
         """
         key = idempotency_key if idempotency_key is not None else self._clock.new_id()
@@ -121,7 +126,11 @@ class Client:
             "tokenIn": token_in,
             "tokenOut": token_out,
             "amountIn": _decimal(amount_in),
-            "amountInAtoms": None if amount_in_atoms is None else str(amount_in_atoms),
+            "amountInAtoms": _digits(amount_in_atoms),
+            "amountOut": _decimal(amount_out),
+            "amountOutAtoms": _digits(amount_out_atoms),
+            "maxAmountIn": _decimal(max_amount_in),
+            "maxAmountInAtoms": _digits(max_amount_in_atoms),
             "slippageBps": slippage_bps,
             "wallet": wallet,
             "limitPrice": _decimal(limit_price),
@@ -194,9 +203,18 @@ class Client:
 
     # --- Markets -----------------------------------------------------------------------------
 
-    async def quotes(self, token_in: str, token_out: str, amount_in: str | int | Decimal) -> Quotes:
-        """Every venue's quote and the best; no order is made."""
-        query = {"tokenIn": token_in, "tokenOut": token_out, "amountIn": _decimal(amount_in)}
+    async def quotes(
+        self,
+        token_in: str,
+        token_out: str,
+        amount_in: str | int | Decimal | None = None,
+        *,
+        amount_out: str | int | Decimal | None = None,
+    ) -> Quotes:
+        """Every venue's quote and the best; no order is made. With `amount_out` instead of the
+        amount in: what each takes for just that."""
+        query: dict[str, str | None] = {"tokenIn": token_in, "tokenOut": token_out}
+        query |= {"amountIn": _decimal(amount_in), "amountOut": _decimal(amount_out)}
         query["numbers"] = "string"
         return _answer(await self._request("GET", "/api/quotes", query=query), Quotes)
 
@@ -336,6 +354,10 @@ def _decimal(value: str | int | Decimal | None) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise TypeError(f"an amount is a string, an int or a Decimal, not {type(value).__name__}")
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _digits(atoms: int | None) -> str | None:
+    return None if atoms is None else str(atoms)
 
 
 def _told(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Why an order's round can end without a fill: the closed list of failure codes, stable API."""
 
 FAILURE_CODES = {
-    "stale_price": "The price moved beyond the order's minimum or price impact.",
+    "stale_price": "The price moved beyond the order's minimum, maximum or price impact.",
     "pool_not_open": "A pool is not open yet, or is switched off.",
     "insufficient_liquidity": "No pool can fill the amount.",
     "no_route": "No usable pool trades the pair within the order's limits.",

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from fairlead.cli.life import Life
+from fairlead.cli.life import Life, terms_of
 from fairlead.client import Order, Update
 from tests.unit.cli.engine import Engine
 from tests.unit.client.serving import serving
@@ -42,6 +43,22 @@ async def test_submit_sends_what_was_asked(fairlead_async: Any, url: str, engine
         order.items()
     )
     assert engine.keys == {answer["idempotencyKey"]: answer["orderId"]}
+
+
+async def test_submit_of_an_exact_output_sends_it_and_its_bound(
+    fairlead_async: Any, url: str, engine: Engine
+) -> None:
+    options = ("--amount-out", "100", "--max-in", "0.7", "--json")
+    ended = await fairlead_async("order", "submit", "SOL", "USDC", "--url", url, *options)
+    order = engine.orders[json.loads(ended.out)["orderId"]]
+    assert {"amountOut": "100", "maxAmountIn": "0.7"}.items() <= order.items()
+    assert "amountIn" not in order
+
+
+def test_an_exact_output_is_told_with_the_most_that_it_may_cost() -> None:
+    order = Order("id", "pending", token_in="SOL", token_out="USDC")
+    asked = msgspec.structs.replace(order, requested_amount_out="100", max_amount_in="0.7")
+    assert "≤ 0.7 SOL → 100 USDC" == terms_of(asked)
 
 
 async def test_submit_with_a_used_key_is_the_same_order(fairlead_async: Any, url: str) -> None:

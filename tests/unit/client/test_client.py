@@ -99,6 +99,17 @@ async def test_too_many_resting_orders_are_told_as_such_when_they_stay() -> None
     assert isinstance(raised.value, errors.Transient)
 
 
+async def test_submit_of_an_exact_output_names_it_and_the_most_it_may_cost() -> None:
+    script = Script(JSONResponse(ACCEPTED, 202))
+    async with serving(script.routes()) as url, client_of(url) as client:
+        await client.submit("SOL", "USDC", amount_out=Decimal("100.0"), max_amount_in="0.7")
+        await client.submit("SOL", "USDC", amount_out_atoms=5, max_amount_in_atoms=2**64 - 1)
+    units, atoms = (body for _, _, _, body in script.requests)
+    assert ("100.0", "0.7") == (units["amountOut"], units["maxAmountIn"])
+    assert ("5", str(2**64 - 1)) == (atoms["amountOutAtoms"], atoms["maxAmountInAtoms"])
+    assert not {"amountIn", "amountInAtoms"} & {*units, *atoms}
+
+
 async def test_submit_repeats_a_503_with_the_same_key_after_retry_after() -> None:
     busy = problem(503, "overloaded")
     busy.headers["Retry-After"] = "3"
