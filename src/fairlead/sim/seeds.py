@@ -20,6 +20,9 @@ ORDERS_PER_S = (6.0, 12.0, 12.0, 24.0)
 """At which clients come, of virtual time, drawn for each world: the fewer, the more goes wrong for
 each order, and the longer each takes."""
 
+TROUBLE_AFTER_S = 90.0
+"""The longest that it goes on after the last order came: through finality, expiry and reclaims."""
+
 LONGEST_S = 100_000.0
 CALM_S = 900.0
 """Once nothing goes wrong any more, every order has ended after so much virtual time."""
@@ -118,6 +121,8 @@ async def _live(world: World, orders: int) -> None:
         playing.add(task)
         if world.auditor.violations:
             break
+    if not world.auditor.violations:
+        await asyncio.sleep(world.dice.random.uniform(0.0, TROUBLE_AFTER_S))
     troubling.cancel()
     await asyncio.wait([troubling])
     await trouble.over()
