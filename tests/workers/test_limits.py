@@ -9,8 +9,10 @@ import pytest
 from fairlead.orders.model import NEVER_MS, OrderStatus
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy
+from fairlead.proofcheck import check
 from fairlead.venues.venue import Venue
 from tests.workers.market import check_floors, limit, move, paid
+from tests.workers.proofs import bundle_of
 from tests.workers.scenario import in_world
 from tests.workers.test_rounds import calm
 from tests.workers.virtual_time import T0_MS
@@ -234,6 +236,25 @@ async def test_resting_orders_expire_within_a_poll_of_their_time(world: World):
     for order in orders:
         assert 0 <= order.updated_at_ms - T0_MS - 3_000 - expiries[order.order_id] <= 200
         assert ["accepted", "rested", "expired"] == await world.history(order.order_id)
+
+
+@pytest.mark.parametrize("end", [OrderStatus.EXPIRED, OrderStatus.CANCELLED])
+@in_world(profile=faults("slippage_moved"))
+async def test_end_at_rest_after_a_firing_that_failed_is_proven_by_the_failure(
+    world: World, end: OrderStatus
+):
+    world.process()
+    order_id = await limit(world, 1.0, slippage_bps=5_000, expires_at_ms=T0_MS + 20_000)
+    move(world, 1.03)
+    await world.reaches(order_id, E.SUBMITTED)
+    move(world, 0.9)
+    await world.reaches(order_id, E.REOPENED)
+    if end is OrderStatus.CANCELLED:
+        await world.cancel(order_id)
+    (order,) = await world.ends(order_id)
+    assert end is order.status
+    verdict, why = check(await bundle_of(world, order_id))
+    assert "proven (single-source)" == verdict, why
 
 
 @in_world()
