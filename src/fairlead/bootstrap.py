@@ -321,7 +321,13 @@ async def opened(settings: Settings, *, chain_inside: bool) -> AsyncIterator[Eng
         await chain.start()
         stack.push_async_callback(chain.stop)
         latency_s = settings.paper.quote_latency_ms / 1000
-        pools = ChainPools(chain, finds_pools(chain), clock, latency_s=latency_s)
+        pools = ChainPools(
+            chain,
+            finds_pools(chain),
+            clock,
+            latency_s=latency_s,
+            unproven=allows_unproven_modes(settings),
+        )
         stack.push_async_callback(pools.stop)
         metrics.refresh_with(lambda: _refresh(metrics, store, clock))
         yield Engine(
@@ -500,6 +506,12 @@ def api_settings(settings: Settings) -> ApiSettings:
         max_socket_frames=api.max_socket_frames,
         poll_s=settings.workers.store_poll_ms / 1000,
     )
+
+
+def allows_unproven_modes(settings: Settings) -> bool:
+    """Whether pools in modes that no program at hand knows are quoted."""
+    asked = settings.pools.allow_unproven_modes
+    return settings.chain.name in ("paper", "local") if asked is None else asked
 
 
 def routing_policy(settings: Settings) -> RoutingPolicy:

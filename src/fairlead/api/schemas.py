@@ -164,6 +164,8 @@ class QuoteView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     # Of a route of several swaps, in the order they execute.
     legs: list[LegView] | None = None
     leftover: LeftoverView | None = None
+    # The modes of the pool that were never held against its program.
+    unproven: str | None = None
     error: str | None = None
 
 

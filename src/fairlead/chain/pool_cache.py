@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 from fairlead.chain.rpc_answers import CLOCK_SYSVAR, clock_time
 from fairlead.errors import Unavailable
 from fairlead.ports import AccountsAtSlot, PoolSnapshot
-from fairlead.venues.pools import decode_pool
+from fairlead.venues.pools import decode_pool, load
 from fairlead.venues.venue import Account, ChainTime, LoadedPool, Pool, VenueError
 
 
@@ -31,9 +31,11 @@ class SeenPool(msgspec.Struct, gc=False):
 
 
 class PoolCache:
-    """All pools seen. `changes` counts new states of pools, `layouts` new sets of keys."""
+    """All pools seen. `changes` counts new states of pools, `layouts` new sets of keys; `unproven`
+    allows modes that were never held against a program."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, unproven: bool = True) -> None:
+        self._unproven = unproven
         self._seen: dict[Pubkey, SeenPool] = {}
         self.changes = 0
         self.layouts = 0
@@ -63,7 +65,7 @@ class PoolCache:
                 seen.pool = pool = decode_pool(seen.address, own)
                 if not self._has_all(seen, pool, accounts):
                     return False
-                seen.loaded = pool.load(accounts)
+                seen.loaded = load(pool, accounts, unproven=self._unproven)
         except VenueError as error:
             seen.why_not = str(error)
         seen.accounts = tuple(map(accounts.get, seen.keys))

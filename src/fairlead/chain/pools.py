@@ -38,16 +38,23 @@ MAX_READS = 6
 
 class ChainPools:
     """Pools of a source, read from a chain. `latency_s` makes each read take that long, on
-    paper."""
+    paper; `unproven` allows venue modes that no program at hand knows."""
 
     def __init__(
-        self, chain: Chain, source: PoolSource, clock: Clock, *, latency_s: float = 0.0
+        self,
+        chain: Chain,
+        source: PoolSource,
+        clock: Clock,
+        *,
+        latency_s: float = 0.0,
+        unproven: bool = True,
     ) -> None:
         self._chain = chain
         self._clock = clock
         self._monotonic = clock.monotonic
         self._latency_s = latency_s
-        self._cache = PoolCache()
+        self._unproven = unproven
+        self._cache = PoolCache(unproven=unproven)
         self._pairs = FoundPairs(source, clock, self._drop)
         # By the two mints as they were asked for; both orders lead to the same group.
         self._direct: dict[Pair, _Group] = {}
@@ -97,7 +104,7 @@ class ChainPools:
 
     async def inspected(self, address: Pubkey) -> PoolListing:
         """The pool at this address and why it would be left out; in a cache of its own."""
-        cache = PoolCache()
+        cache = PoolCache(unproven=self._unproven)
         now_ms = self._clock.now_ms()
         group = _Group((), PoolGroup(cache, (address,)))
         snapshot = await self._snapshot(group, self._monotonic())

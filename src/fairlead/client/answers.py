@@ -74,6 +74,8 @@ class Quote(Answer, frozen=True):
     # Of a route of several swaps, in the order they execute.
     legs: tuple[Leg, ...] = ()
     leftover: Leftover | None = None
+    # Modes of the pool that were never held against its program.
+    unproven: str | None = None
     error: str | None = None
 
 

@@ -136,6 +136,8 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Of pool addresses.
     file: Path | None
     refresh_ms: int
+    # Pools in modes that no program at hand knows; None: on chains without money.
+    allow_unproven_modes: bool | None
 
 
 class FaultRates(msgspec.Struct, frozen=True, kw_only=True):

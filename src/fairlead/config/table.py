@@ -464,6 +464,15 @@ SETTINGS: tuple[Setting, ...] = (
         "How often the pools of a pair that is used are looked for again and ranked by depth. What"
         " is in them is read for every quote, whatever this says.",
     ),
+    Setting(
+        "FAIRLEAD_ALLOW_UNPROVEN_VENUE_MODES",
+        "pools.allow_unproven_modes",
+        flag(),
+        None,
+        "Quote pools in modes that follow the venue's sources alone, as no compiled program that"
+        " knows them was at hand: docs/venues-proof.md. Unset: on for paper and local, off for"
+        " devnet and mainnet, where such a pool is left out as `unproven_…`.",
+    ),
     # ------------------------------------------------------------------------------------- paper
     Setting(
         "FAIRLEAD_PAPER_PROFILE",

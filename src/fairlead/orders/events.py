@@ -113,6 +113,8 @@ class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     legs: tuple[LegData, ...] | None = None
     # Expected to stay with the wallet, of two hops.
     leftover: LeftoverData | None = None
+    # The modes of the pool that follow its sources alone: no program at hand knows them.
+    unproven: str | None = None
     # Why this pool cannot serve the order.
     error: str | None = None
 

@@ -60,6 +60,7 @@ def quote_data(candidate: Candidate, terms: OrderTerms, form: NumberForm) -> Quo
         fee=number_from_atoms(quote.fee_atoms, fee_decimals, form),
         fee_token=None if fee_in_token_in else fee_mint,
         route=(terms.token_in, terms.token_out),
+        unproven=quote.unproven or None,
     )
 
 

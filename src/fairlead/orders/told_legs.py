@@ -102,6 +102,8 @@ def route_quote(route: Route | Alternative, terms: OrderTerms, form: NumberForm)
             form,
         ),
         leftover=told_leftover(_expected_leftover(route), form),
+        unproven=", ".join(dict.fromkeys(each.unproven for each in quotes if each.unproven))
+        or None,
     )
 
 

@@ -90,7 +90,7 @@ def curve_of(
 def _curve_of(
     pool: LoadedPool, input_mint: Pubkey, amount: int, time: ChainTime, paid: int | None
 ) -> Curve | None:
-    if isinstance(pool, LoadedClmmPool) and not pool.unproven:
+    if isinstance(pool, LoadedClmmPool) and not pool.layered:
         return _clmm(pool, input_mint, amount, time)
     if isinstance(pool, LoadedDlmmPool):
         return _dlmm(pool, input_mint, amount, time)

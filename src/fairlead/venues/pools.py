@@ -21,7 +21,15 @@ from fairlead.venues.raydium import (
     cpmm,
     cpmm_accounts,
 )
-from fairlead.venues.venue import Account, ErrorClass, Pool, Venue, VenueError
+from fairlead.venues.venue import (
+    Account,
+    ErrorClass,
+    LoadedPool,
+    Pool,
+    Venue,
+    VenueError,
+    refuse_unproven,
+)
 
 _DECODERS: Mapping[Pubkey, Callable[[Pubkey, Account], Pool]] = {
     **dict.fromkeys(cpmm.AUTHORITIES, cpmm.decode),
@@ -39,6 +47,20 @@ def decode_pool(address: Pubkey, account: Account) -> Pool:
     if decode is None:
         raise VenueError(ErrorClass.TERMINAL, "not_a_pool", detail=str(address))
     return decode(address, account)
+
+
+def load(pool: Pool, accounts: Mapping[Pubkey, Account], *, unproven: bool) -> LoadedPool:
+    """The pool ready to quote; `VenueError` unproven_… where no program at hand knows its mode.
+
+    `unproven` allows such modes: quotes then say so. Limit orders of a CLMM end a quote at their
+    tick instead, and what comes before them is proven.
+    """
+    if isinstance(pool, clmm.ClmmPool):
+        return pool.load(accounts, unproven=unproven)
+    loaded = pool.load(accounts)
+    if not unproven and isinstance(loaded, cpmm.LoadedCpmmPool) and loaded.unproven:
+        raise refuse_unproven(loaded.unproven, pool.address)
+    return loaded
 
 
 class PoolLayout(msgspec.Struct, frozen=True, gc=False):

@@ -92,6 +92,14 @@ class SwapQuote(msgspec.Struct, frozen=True, gc=False):
     compute_units: int
     # A second fee, in the other token (a CPMM creator fee taken from the output).
     other_fee_atoms: int = 0
+    # What of it follows sources that no compiled program at hand knows: the modes' names, "" where
+    # it was held against a program (docs/venues-proof.md).
+    unproven: str = ""
+
+
+def refuse_unproven(mode: str, address: Pubkey) -> VenueError:
+    """The refusal of a pool in a mode that no program at hand knows."""
+    return VenueError(ErrorClass.TERMINAL, f"unproven_{mode}", detail=str(address))
 
 
 def account_of(accounts: Mapping[Pubkey, Account], address: Pubkey) -> Account:
@@ -186,5 +194,8 @@ class Pool(Protocol):
         ...
 
     def load(self, accounts: Mapping[Pubkey, Account]) -> LoadedPool:
-        """The pool ready to quote; `VenueError` names an account that is missing or wrong."""
+        """The pool ready to quote; `VenueError` names an account that is missing or wrong.
+
+        `venues.pools.load` refuses modes that are not proven, or allows them.
+        """
         ...

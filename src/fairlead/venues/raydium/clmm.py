@@ -24,6 +24,7 @@ from fairlead.venues.raydium.clmm_accounts import (
 )
 from fairlead.venues.raydium.clmm_bitmap import ARRAYS_PER_SWAP as ARRAYS_PER_SWAP
 from fairlead.venues.raydium.clmm_bitmap import MAX_ARRAYS, ArrayPath, array_path
+from fairlead.venues.raydium.clmm_layers import pool_modes
 from fairlead.venues.raydium.clmm_loaded import LoadedClmmPool as LoadedClmmPool
 from fairlead.venues.raydium.clmm_path import Path
 from fairlead.venues.raydium.clmm_swap import check_open
@@ -35,6 +36,7 @@ from fairlead.venues.venue import (
     Venue,
     VenueError,
     account_of,
+    refuse_unproven,
 )
 
 ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
@@ -93,13 +95,12 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.
 
         Of the tick arrays it takes those that are there, up to the first that is not. A volatility
-        fee, limit orders and a fee in a chosen token are refused by name, unless `unproven` asks
-        for the rules of `clmm_layers`, which were never held against a program.
+        fee, limit orders and a fee in a chosen token are refused by name, unless `unproven` allows
+        the rules of `clmm_layers` where a swap needs them: no program at hand knows them.
         """
-        if not unproven and self.numbers.dynamic_fee is not None:
-            raise VenueError(ErrorClass.TERMINAL, "unproven_dynamic_fee", detail=str(self.address))
-        if not unproven and self.numbers.fee_on:
-            raise VenueError(ErrorClass.TERMINAL, "unproven_fee_on", detail=str(self.address))
+        modes = pool_modes(self.numbers)
+        if modes and not unproven:
+            raise refuse_unproven(modes[0], self.address)
         config = account_of(accounts, self.amm_config)
         rates = decode_rates(self.amm_config, config, self.program_id)
         extension = accounts.get(extension_address(self.address, self.program_id))
@@ -123,6 +124,7 @@ class ClmmPool(msgspec.Struct, frozen=True, gc=False):
             programs,
             mints,
             unproven,
+            bool(modes),
         )
 
     def _paths(self, extension: int | None, limit: int) -> tuple[ArrayPath, ArrayPath]:

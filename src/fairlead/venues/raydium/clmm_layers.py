@@ -1,8 +1,9 @@
 """The CLMM's newer rules: a volatility fee, limit orders at ticks, the fee in a chosen token.
 
 Written from the source alone: no compiled program of that age was at hand, so nothing here is
-proven on one. A pool is walked by these rules only where the caller asks for it. Without any of the
-three they give what `clmm_path` gives, which is proven. Source: raydium-clmm
+proven on one; the official SDK says the same (docs/venues-proof.md). A pool is walked by these
+rules only where the caller allows it. Without any of the three they give what `clmm_path` gives,
+which is proven. Source: raydium-clmm
 `instructions/swap.rs`, `libraries/swap_math.rs`, `states/{pool_fee,tick_array}.rs` (03b44b7).
 """
 
@@ -36,6 +37,9 @@ from fairlead.venues.raydium.ticks import (
 )
 from fairlead.venues.venue import VenueError
 
+DYNAMIC_FEE, FEE_ON, LIMIT_ORDERS = "dynamic_fee", "fee_on", "limit_orders"
+"""The names of the three, as `SwapQuote.unproven` has them."""
+
 MAX_STEPS = 2_000
 """Steps of one walk; a transaction runs out of compute units long before."""
 
@@ -60,6 +64,12 @@ def is_fee_on_input(fee_on: int, zero_for_one: bool) -> bool:
     return True
 
 
+def pool_modes(numbers: PoolNumbers) -> tuple[str, ...]:
+    """The names of the newer rules that every swap of this pool goes by."""
+    dynamic = (DYNAMIC_FEE,) if numbers.dynamic_fee is not None else ()
+    return (*dynamic, FEE_ON) if numbers.fee_on else dynamic
+
+
 class LayeredWalk:
     """One swap by the newer rules, step by step."""
 
@@ -74,6 +84,7 @@ class LayeredWalk:
         self.liquidity = numbers.liquidity
         self.fee = self.protocol_fee = self.fund_fee = 0
         self.steps = self.ticks_crossed = self.arrays_used = 0
+        self.modes = list(pool_modes(numbers))
         self.volatility: Volatility | None = None
         if numbers.dynamic_fee is not None:
             self.volatility = Volatility(
@@ -109,6 +120,7 @@ class LayeredWalk:
             self.arrays_used,
             self.remaining > 0,
             self.fee_on_input,
+            ", ".join(self.modes),
         )
 
     def _to_tick(self, tick: Tick) -> None:
@@ -226,6 +238,8 @@ class LayeredWalk:
         available = tick.orders_atoms + tick.part_filled_orders_atoms
         if not available or not self.remaining:
             return available > 0
+        if LIMIT_ORDERS not in self.modes:
+            self.modes.append(LIMIT_ORDERS)
         step = self._order_step(available, sqrt_price, rate)
         self._apply(step)
         gross = step.amount_out if self.fee_on_input else step.amount_out + step.fee_amount
@@ -250,6 +264,8 @@ class LayeredWalk:
         else:
             gross = min(self.remaining, available)
             if not on_input:
+                if not rate:
+                    raise panic("divides by a fee rate of 0")
                 gross = min(-(-gross * FEE_RATE_DENOMINATOR // rest), available)
             amount_in = _order_input(gross, price, zero_for_one)
             fee = fee_on_top(amount_in, rate) if on_input else 0

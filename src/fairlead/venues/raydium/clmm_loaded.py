@@ -23,7 +23,7 @@ from fairlead.venues.raydium.clmm_instruction import (
     swap_v2,
 )
 from fairlead.venues.raydium.clmm_layers import LayeredWalk, Order
-from fairlead.venues.raydium.clmm_path import Path, Reach, Walk
+from fairlead.venues.raydium.clmm_path import UNPROVEN_LIMIT_ORDERS, Path, Reach, Walk
 from fairlead.venues.raydium.clmm_swap import (
     NO_LIMIT,
     Swap,
@@ -61,8 +61,9 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
     token_programs: tuple[Pubkey, Pubkey]
     # None for a mint of SPL Token.
     token_2022_mints: tuple[Mint | None, Mint | None]
-    # Whether `clmm_layers` walks it.
+    # Whether `clmm_layers` may walk it, and whether it walks every swap.
     unproven: bool = False
+    layered: bool = False
 
     @property
     def venue(self) -> Venue:
@@ -198,18 +199,27 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         self, zero_for_one: bool, is_base_input: bool, max_arrays: int, time: ChainTime
     ) -> Walker:
         side, numbers = (0 if zero_for_one else 1), self.numbers
+        steps = self.steps[side]
+        proven = partial(steps.walk, is_base_input=is_base_input, max_arrays=max_arrays)
         if not self.unproven:
-            path = self.steps[side]
-            return partial(path.walk, is_base_input=is_base_input, max_arrays=max_arrays)
+            return proven
 
-        def walk(amount: int, limit: int) -> Walk:
+        def layered(amount: int, limit: int) -> Walk:
             now = time.unix_timestamp
             order = Order(amount, limit, is_base_input, zero_for_one, max_arrays, now)
             arrays, path = self.arrays[side], self.array_paths[side]
             ticks = ticks_ahead(numbers, arrays, path, zero_for_one)
             return LayeredWalk(numbers, self.rates, order).run(ticks)
 
-        return walk
+        def past_orders(amount: int, limit: int) -> Walk:
+            try:
+                return proven(amount, limit)
+            except VenueError as error:
+                if error.name != UNPROVEN_LIMIT_ORDERS:
+                    raise
+            return layered(amount, limit)
+
+        return layered if self.layered else past_orders
 
     def _transfer_fees(self, zero_for_one: bool, epoch: int) -> TransferFees:
         fee_0, fee_1 = (_transfer_fee(mint, epoch) for mint in self.token_2022_mints)
@@ -239,6 +249,7 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
             self.pool.mints[0 if zero_for_one == walk.fee_on_input else 1],
             -(-lost * BPS // at_pool_price) if lost > 0 else 0,
             units,
+            unproven=walk.unproven,
         )
 
 

@@ -37,6 +37,9 @@ from fairlead.venues.venue import ErrorClass, VenueError
 _ALL = 1 << 256
 """More than all steps of a path can take."""
 
+UNPROVEN_LIMIT_ORDERS = "unproven_limit_orders"
+"""What a walk ends with before orders, whose rules are those of `clmm_layers`."""
+
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
     """What a swap moves inside the pool, in atoms, and where it leaves the price."""
@@ -58,6 +61,8 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     stopped_at_limit: bool
     # Else the fee is in the output token and already off `amount_out`.
     fee_on_input: bool = True
+    # The newer rules' modes that took part, by name.
+    unproven: str = ""
 
 
 class Reach(msgspec.Struct, frozen=True, gc=False):
@@ -276,7 +281,7 @@ class Path:
             if tick.orders_atoms or tick.part_filled_orders_atoms:
                 # The step up to them is an ordinary one, the orders themselves are not.
                 detail = f"at tick {tick.index}"
-                self.end = VenueError(ErrorClass.TERMINAL, "unproven_limit_orders", detail=detail)
+                self.end = VenueError(ErrorClass.TERMINAL, UNPROVEN_LIMIT_ORDERS, detail=detail)
                 self.must_not_fill = len(self.ticks)
 
     def _mismatch(self, price: int, target: int, liquidity: int) -> VenueError | None:

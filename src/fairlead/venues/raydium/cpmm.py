@@ -61,6 +61,8 @@ COMPUTE_UNITS = 46_500
 """One swap: 33,700 measured with the cheap token program, 2 × 6,200 more for the classic one."""
 COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
 
+CREATOR_FEE = "creator_fee"
+
 # Where the pool's bytes name its mints.
 MINTS = (slice(168, 200), slice(200, 232))
 
@@ -174,6 +176,12 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
         return self.pool.token_programs
+
+    @property
+    def unproven(self) -> str:
+        """The mode that the compiled program at hand, of February 2025, does not know yet."""
+        takes = self.pool.numbers.enable_creator_fee and self.rates.creator_fee_rate
+        return CREATOR_FEE if takes else ""
 
     def quote_exact_in(
         self, input_mint: Pubkey, amount_in_atoms: int, time: ChainTime
@@ -301,6 +309,7 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
             -(-lost * BPS // at_pool_price) if lost > 0 else 0,
             units,
             other_fee,
+            self.unproven,
         )
 
     def _instruction(
