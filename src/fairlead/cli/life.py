@@ -58,7 +58,8 @@ class Life:
         parts: list[RenderableType] = [self._title(), self._timeline()]
         routed = next((u for u in reversed(self.updates) if u.quotes), None)
         if routed is not None:
-            parts += [Rule(style="dim"), table_of(routed.quotes or (), routed.quote, self._out())]
+            names = self._out(), self.order.token_in
+            parts += [Rule(style="dim"), table_of(routed.quotes or (), routed.quote, *names)]
             if routed.reason:
                 parts.append(Text(routed.reason, "dim"))
         result = self._result()

@@ -97,7 +97,8 @@ def table_of_order(order: Order) -> RenderableType:
             facts.add_row(name, Text(value, style))
     if not order.quotes:
         return facts
-    return Group(facts, Text(""), table_of(order.quotes, order.quote, order.token_out))
+    quotes = table_of(order.quotes, order.quote, order.token_out, order.token_in)
+    return Group(facts, Text(""), quotes)
 
 
 def summary_of(summary: Summary) -> RenderableType:
