@@ -49,7 +49,8 @@ async def until(
 async def until_settled(
     client: httpx.AsyncClient, order_ids: Sequence[str], within_s: float = 60.0
 ) -> dict[str, dict[str, Any]]:
-    """All these orders once each is finalized or has ended."""
+    """All these orders once each is finalized or has ended; the next within this time of the last.
+    How long all take is the machine's affair."""
     deadline = time.monotonic() + within_s
     settled: dict[str, dict[str, Any]] = {}
     waiting = list(order_ids)
@@ -58,6 +59,7 @@ async def until_settled(
         found = await order(client, waiting[-1])
         if found["status"] in ENDED or found.get("finalizedAt"):
             settled[waiting.pop()] = found
+            deadline = time.monotonic() + within_s
             continue
         assert time.monotonic() < deadline, f"{len(waiting)} have not ended, as {found}"
         await asyncio.sleep(0.05)

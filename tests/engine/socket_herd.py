@@ -2,10 +2,10 @@
 in order.
 
 usage: python -m tests.engine.socket_herd PORT SOCKETS SECONDS
-Prints `{"connected": n}` when all are connected. Ends when standard input closes, after SECONDS
-at most, and
-prints what every socket saw. A socket that the server closes comes back with `?cursor=` of its
-last frame.
+Prints `{"connected": n}` when all are connected. Once standard input is closed it ends when all
+have come as far as each other and nothing more comes, or nothing for long, after SECONDS at most;
+then it prints what every socket saw. A socket that the server closes comes back with `?cursor=` of
+its last frame.
 """
 
 import base64
@@ -21,6 +21,8 @@ import time
 _FRAME = re.compile(rb'"orderId":"([0-9a-f-]{36})","sequence":(\d+),"cursor":"([^"]+)"')
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _READ_BYTES = 1 << 18
+# Nothing has come for so long: all is told if none is behind another, or else it never will be.
+_QUIET_S, _LOST_S = 3.0, 60.0
 
 
 class Reader:
@@ -134,14 +136,15 @@ def main(port: int, count: int, seconds: float) -> None:
     selector.register(sys.stdin, selectors.EVENT_READ)
     print(json.dumps({"connected": count}), flush=True)
     away: list[Reader] = []
-    ending: float | None = None
-    while time.monotonic() < min(ends_at, ending or ends_at):
+    is_ending, last_at = False, time.monotonic()
+    while time.monotonic() < ends_at and not (is_ending and _is_told(readers, last_at)):
         for key, _ in selector.select(0.1):
             reader = key.data
+            last_at = time.monotonic()
             if reader is None:
                 # Whatever is on its way still comes.
                 selector.unregister(sys.stdin)
-                ending = time.monotonic() + 3
+                is_ending = True
             elif not reader.read():
                 selector.unregister(reader.socket)
                 away.append(reader)
@@ -165,6 +168,13 @@ def main(port: int, count: int, seconds: float) -> None:
         ),
         flush=True,
     )
+
+
+def _is_told(readers: list[Reader], last_at: float) -> bool:
+    """Whether there is nothing more to wait for."""
+    quiet_s = time.monotonic() - last_at
+    is_level = len({reader.cursor for reader in readers}) == 1
+    return quiet_s > (_QUIET_S if is_level else _LOST_S)
 
 
 if __name__ == "__main__":
