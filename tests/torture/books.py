@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from solders.pubkey import Pubkey
 
@@ -12,17 +11,9 @@ from fairlead.orders import lifecycle
 from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS
 from fairlead.orders.lifecycle import IllegalTransition
 from fairlead.orders.model import EventType, OrderStatus
-from tests.torture.facts import AttemptRow, EventRow, Facts, OrderRow, statuses
+from tests.torture import lent, numbers
+from tests.torture.facts import AttemptRow, EventRow, Facts, OrderRow, Violation, statuses
 from tests.torture.ledger import NATIVE, Landed
-
-
-class Violation(NamedTuple):
-    """What must never be, and was."""
-
-    rule: str
-    text: str
-    order_id: str = ""
-
 
 _Found = Iterator[Violation]
 
@@ -38,6 +29,8 @@ def check(facts: Facts) -> list[Violation]:
         *_kept_sums(facts),
         *_ledger(facts),
         *_wallets(facts),
+        *lent.check(facts),
+        *numbers.check(facts),
     ]
 
 
@@ -113,9 +106,7 @@ def _swaps(row: OrderRow, won: Sequence[Landed]) -> _Found:
 def _fill(facts: Facts, row: OrderRow, landed: Landed) -> _Found:
     terms = row.terms
     given, out = -landed.exchanged(terms["token_in"]), landed.exchanged(terms["token_out"])
-    if given != terms["amount_in_atoms"]:
-        text = f"{given} given, {terms['amount_in_atoms']} agreed"
-        yield Violation("the amount is the order's", text, row.order_id)
+    yield from _amount(row, given, out)
     if out != row.amount_out_atoms:
         text = f"{row.amount_out_atoms} booked, {out} on the ledger"
         yield Violation("the fill is the ledger's (rule 20)", text, row.order_id)
@@ -131,10 +122,21 @@ def _fill(facts: Facts, row: OrderRow, landed: Landed) -> _Found:
             yield Violation("the floor holds (rule 6)", f"{out} is below {floor}", row.order_id)
 
 
+def _amount(row: OrderRow, given: int, out: int) -> _Found:
+    """One side is exact, and of the other it is no more than was agreed."""
+    agreed, exact = row.terms["amount_in_atoms"], row.terms.get("exact_out_atoms")
+    is_agreed = given == agreed if exact is None else 0 < given <= agreed
+    if not is_agreed or (exact is not None and out < exact):
+        text = f"{given} given, {agreed} agreed; {out} for {exact or 'any'}"
+        yield Violation("the amount is the order's", text, row.order_id)
+
+
 def _floors(facts: Facts, row: OrderRow, attempts: Sequence[AttemptRow]) -> _Found:
     sent = facts.sent.get(row.order_id)
-    if sent is not None and row.terms["amount_in_atoms"] != sent.amount_in_atoms:
+    told = row.terms["amount_in_atoms"], row.terms.get("exact_out_atoms")
+    if sent is not None and told != (sent.amount_in_atoms, sent.exact_out_atoms):
         yield Violation("the terms are those that were sent", f"{row.terms}", row.order_id)
+    yield from _ceilings(row, attempts)
     floor = sent.floor_atoms if sent is not None else None
     if floor is None and attempts and row.terms.get("limit_out_atoms") is None:
         floor = attempts[0].minimum_out_atoms
@@ -145,12 +147,27 @@ def _floors(facts: Facts, row: OrderRow, attempts: Sequence[AttemptRow]) -> _Fou
             yield Violation("no later attempt asks for less (rule 6)", text, row.order_id)
 
 
+def _ceilings(row: OrderRow, attempts: Sequence[AttemptRow]) -> _Found:
+    """Of an exact output: the mirror of the floor."""
+    ceiling = row.terms["amount_in_atoms"]
+    for attempt in attempts:
+        most = attempt.maximum_in_atoms
+        if most is None:
+            continue
+        if most > ceiling:
+            text = f"attempt {attempt.number} takes up to {most}, {ceiling} may be"
+            yield Violation("no later attempt takes more (rule 6)", text, row.order_id)
+        ceiling = min(ceiling, most)
+
+
 def _strangers(facts: Facts) -> _Found:
     order_of = {attempt.signature: attempt.order_id for attempt in facts.attempts}
+    wallets = {row.terms["wallet"] for row in facts.orders.values()}
     fees: Counter[str] = Counter()
     for signature, landed in facts.ledger.by_signature.items():
         order_id = order_of.get(signature)
-        if order_id is None and landed.has_swap:
+        is_ours = landed.has_swap or landed.payer in wallets
+        if order_id is None and is_ours and signature not in facts.reclaims:
             yield Violation("what is sent was stored first (rule 3)", landed.told())
         elif order_id is not None:
             fees[order_id] += landed.fee_lamports

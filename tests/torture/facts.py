@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -14,6 +14,14 @@ from fairlead.api.frames import cursor_at
 from tests.torture.ledger import Ledger
 from tests.torture.listeners import line_of
 from tests.torture.orders import Sent
+
+
+class Violation(NamedTuple):
+    """What must never be, and was."""
+
+    rule: str
+    text: str
+    order_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class OrderRow:
     minimum_out_atoms: int | None
     amount_out_atoms: int | None
     terms: Mapping[str, Any]
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class EventRow:
     at_ms: int
     type: str
     status: str
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,45 @@ class AttemptRow:
     round: int
     state: str
     minimum_out_atoms: int
+    # Address; None where it was signed without one.
+    latch: str | None = None
+    blockhash_height: int = 0
+    # Of an exact output: the most that its swap takes.
+    maximum_in_atoms: int | None = None
+    legs: int = 1
+
+
+@dataclass(frozen=True)
+class LatchRow:
+    """A latch of an ended order, as the engine keeps it in mind."""
+
+    address: str
+    order_id: str
+    # Whether an attempt took it.
+    taken: bool
+    state: str
+
+
+@dataclass(frozen=True)
+class ReclaimRow:
+    """A transaction that takes latches back."""
+
+    signature: str
+    wallet: str
+    latches: tuple[str, ...]
+    lamports: int
+    fee_lamports: int
+    state: str
+
+
+@dataclass(frozen=True)
+class LentRow:
+    """The engine's own sums, and up to which event it has looked for ended orders."""
+
+    position: int = 0
+    latches: int = 0
+    taken: int = 0
+    reclaimed_lamports: int = 0
 
 
 @dataclass
@@ -56,6 +105,10 @@ class Facts:
     # In the order of their positions.
     events: list[EventRow] = field(default_factory=list)
     attempts: list[AttemptRow] = field(default_factory=list)
+    # By address, and by signature.
+    latches: dict[str, LatchRow] = field(default_factory=dict)
+    reclaims: dict[str, ReclaimRow] = field(default_factory=dict)
+    lent: LentRow = LentRow()
     # (wallet, asset) -> atoms that are still held back.
     reserved: dict[tuple[str, str], int] = field(default_factory=dict)
     # Orders by status, as the engine keeps count.
@@ -63,6 +116,8 @@ class Facts:
     ledger: Ledger = field(default_factory=Ledger)
     # By order: what the client that got a 202 for it knows.
     sent: dict[str, Sent] = field(default_factory=dict)
+    # What was answered, and never with a 202.
+    refused: list[Sent] = field(default_factory=list)
     # Accepted from the harness itself.
     probes: set[str] = field(default_factory=set)
 
@@ -92,12 +147,19 @@ class Facts:
 
 
 _ORDERS = """SELECT o.order_id::text, o.status, o.ended, o.owner, o.signature,
-    o.minimum_out_atoms::text AS minimum, o.amount_out_atoms::text AS filled, t.terms::text AS terms
+    o.minimum_out_atoms::text AS minimum, o.amount_out_atoms::text AS filled,
+    o.failure_code, t.terms::text AS terms
     FROM fairlead.orders o LEFT JOIN fairlead.terms t USING (order_id)"""
-_EVENTS = """SELECT position, order_id::text, sequence, at_ms, type, status FROM fairlead.events
-    ORDER BY position"""
+_EVENTS = """SELECT position, order_id::text, sequence, at_ms, type, status,
+    data::json->>'failureCode' FROM fairlead.events ORDER BY position"""
 _ATTEMPTS = """SELECT signature, order_id::text, number, round, state,
-    minimum_out_atoms::text AS minimum FROM fairlead.attempts"""
+    minimum_out_atoms::text AS minimum, latch_address, blockhash_height,
+    legs::json->0->>'maximum_in_atoms' AS maximum, json_array_length(legs::json) AS legs
+    FROM fairlead.attempts"""
+_LATCHES = "SELECT address, order_id::text, taken, state FROM fairlead.latches"
+_RECLAIMS = """SELECT signature, wallet, latches::text AS latches, lamports, fee_lamports, state
+    FROM fairlead.reclaims"""
+_LENT = "SELECT position, latches, taken, reclaimed_lamports FROM fairlead.lent"
 _RESERVED = """SELECT wallet, asset, sum(atoms)::text AS atoms FROM fairlead.reserved
     GROUP BY wallet, asset HAVING sum(atoms) <> 0"""
 _COUNTS = "SELECT status, sum(orders)::bigint AS orders FROM fairlead.counts GROUP BY status"
@@ -111,6 +173,9 @@ async def read_store(url: str) -> Facts:
             orders={row["order_id"]: _order(row) for row in await connection.fetch(_ORDERS)},
             events=[EventRow(*row) for row in await connection.fetch(_EVENTS)],
             attempts=[_attempt(row) for row in await connection.fetch(_ATTEMPTS)],
+            latches={row["address"]: LatchRow(*row) for row in await connection.fetch(_LATCHES)},
+            reclaims={row["signature"]: _reclaim(row) for row in await connection.fetch(_RECLAIMS)},
+            lent=LentRow(*(await connection.fetch(_LENT))[0]),
             reserved={
                 (row["wallet"], row["asset"]): int(row["atoms"])
                 for row in await connection.fetch(_RESERVED)
@@ -135,13 +200,22 @@ def _order(row: Any) -> OrderRow:
         _int(row["minimum"]),
         _int(row["filled"]),
         json.loads(row["terms"] or "{}"),
+        row["failure_code"],
     )
 
 
 def _attempt(row: Any) -> AttemptRow:
     return AttemptRow(
         row["signature"], row["order_id"], row["number"], row["round"], row["state"],
-        int(row["minimum"]),
+        int(row["minimum"]), row["latch_address"], row["blockhash_height"],
+        _int(row["maximum"]), row["legs"],
+    )  # fmt: skip
+
+
+def _reclaim(row: Any) -> ReclaimRow:
+    return ReclaimRow(
+        row["signature"], row["wallet"], tuple(json.loads(row["latches"])), row["lamports"],
+        row["fee_lamports"], row["state"],
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What the paper chain itself made final, read from its journal and nothing of the engine's."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from fairlead.ledger.account import AccountState
 from fairlead.ledger.blocks import Block, TransactionRecord
 from fairlead.ledger.records import RootedSlot, Snapshot
 from fairlead.ledger.tokens import SOL, TOKENS
+from fairlead.solana.program_errors import failure_of
 
 NATIVE = str(Pubkey.from_bytes(SOL.mint))
 """SOL, in amounts by mint: lamports of the wallet itself."""
@@ -50,6 +52,12 @@ class Landed:
     rent_lamports: int
     # Atoms by mint, of SOL the lamports as they changed, fee and rent included.
     gained: dict[str, int]
+    # Lamports by which every other account changed, by address.
+    moved: dict[str, int] = field(default_factory=dict)
+    # Of its block.
+    height: int = 0
+    # What the engine would call its error; "" where there is none.
+    failure_code: str = ""
 
     def exchanged(self, mint: str) -> int:
         """Atoms gained by the swap itself."""
@@ -100,7 +108,7 @@ class Ledger:
             signature = str(Signature.from_bytes(record.signature))
             landed = self.by_signature.get(signature)
             if landed is None:
-                self.by_signature[signature] = _landed(signature, block.slot, record)
+                self.by_signature[signature] = _landed(signature, block, record)
             elif landed.slot != block.slot:
                 text = f"{signature} is in slot {landed.slot} and in slot {block.slot}"
                 self.contradictions.append(text)
@@ -116,6 +124,11 @@ class Ledger:
                 held[str(Pubkey.from_bytes(key)), NATIVE] += state.lamports
         return held
 
+    def lamports_of(self, address: str) -> int:
+        """Of one account, at the end."""
+        state = self.accounts.get(bytes(Pubkey.from_string(address)))
+        return 0 if state is None else state.lamports
+
     def supplies(self) -> dict[str, int]:
         """Of every token but SOL, by its mint account."""
         return {
@@ -127,7 +140,7 @@ class Ledger:
         }
 
 
-def _landed(signature: str, slot: int, record: TransactionRecord) -> Landed:
+def _landed(signature: str, block: Block, record: TransactionRecord) -> Landed:
     message = VersionedTransaction.from_bytes(record.raw).message
     keys = message.account_keys
     programs = {keys[each.program_id_index] for each in message.instructions}
@@ -137,18 +150,25 @@ def _landed(signature: str, slot: int, record: TransactionRecord) -> Landed:
         for mint, owner, atoms in _tokens(side):
             if owner == payer and mint != NATIVE:
                 gained[mint] += sign * atoms
-    pairs = zip(record.pre_lamports[1:], record.post_lamports[1:], strict=True)
-    rent = sum(after for before, after in pairs if before == 0)
+    others = list(zip(keys, record.pre_lamports, record.post_lamports, strict=True))[1:]
+    rent = sum(after for _, before, after in others if before == 0)
     return Landed(
         signature,
-        slot,
+        block.slot,
         None if record.err is None else str(record.err),
         bool(programs - _BASIC),
         payer,
         record.fee_lamports,
         rent,
         {mint: atoms for mint, atoms in gained.items() if atoms},
+        {str(key): after - before for key, before, after in others if after != before},
+        block.height,
+        _failure_code(record),
     )
+
+
+def _failure_code(record: TransactionRecord) -> str:
+    return "" if record.err is None else failure_of(json.dumps(record.err), record.logs).code
 
 
 def _tokens(side: Sequence[tuple[int, bytes]]) -> Iterator[tuple[str, str, int]]:

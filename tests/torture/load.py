@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.torture.orders import Making, Sent
+from tests.torture.orders import IN_THE_PAST, Making, Sent
 
 CLIENTS = 12
 REQUEST_TIMEOUT_S = 12.0
@@ -52,6 +52,11 @@ class Load:
 
     def stop(self) -> None:
         self._stopped.set()
+
+    @property
+    def refused(self) -> list[Sent]:
+        """What was answered, and never with a 202."""
+        return [each for each in self.sent.values() if each.is_answered and each.order_id is None]
 
     @property
     def accepted(self) -> int:
@@ -133,6 +138,7 @@ class Load:
         if status != 202:
             why = body.get("errors") or body.get("detail")
             sent.note(f"POST: {status} {body.get('code')}: {why}")
+            sent.refusal = IN_THE_PAST if _is_past(status, body) else str(body.get("code"))
             if sent.order_id is not None or status == 409:
                 rule = "the same key and terms are the same order"
                 self._violated(rule, f"{status} {body}", sent.order_id or sent.key)

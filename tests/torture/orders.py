@@ -15,8 +15,12 @@ TOKENS = {
     "BONK": (5, "750000"), "WIF": (6, "17"),
 }  # fmt: skip
 WALLETS = 6
-LIMIT_SHARE, EXPIRY_SHARE = 0.35, 0.25
-"""Of all orders; of the market ones among them a third expires, too."""
+IN_THE_PAST = "in_the_past"
+"""The one good reason to refuse an order: its time had passed when a request got through."""
+
+LIMIT_SHARE, EXPIRY_SHARE, EXACT_OUT_SHARE = 0.35, 0.25, 0.15
+"""Of all orders; of the market ones among them a third expires, too. The last is of those that are
+market orders and whose price is known."""
 
 
 @dataclass
@@ -27,6 +31,8 @@ class Sent:
     body: dict[str, Any]
     order_id: str | None = None
     is_answered: bool = False
+    # The code of the last refusal.
+    refusal: str = ""
     # (wall time, what) of everything that was said about it.
     told: list[tuple[float, str]] = field(default_factory=list)
     # An end that was promised by an answer, and must be the order's.
@@ -37,7 +43,15 @@ class Sent:
 
     @property
     def amount_in_atoms(self) -> int:
-        return _atoms(Decimal(self.body["amountIn"]), str(self.body["tokenIn"]))
+        """What is sold; of an exact output the most that may be."""
+        amount = self.body.get("amountIn") or self.body["maxAmountIn"]
+        return _atoms(Decimal(amount), str(self.body["tokenIn"]))
+
+    @property
+    def exact_out_atoms(self) -> int | None:
+        if "amountOut" not in self.body:
+            return None
+        return _atoms(Decimal(self.body["amountOut"]), str(self.body["tokenOut"]))
 
     @property
     def floor_atoms(self) -> int | None:
@@ -88,6 +102,8 @@ class Making:
         is_limit = price is not None and dice.random() < LIMIT_SHARE
         if is_limit and price is not None:
             body |= {"type": "limit", "limitPrice": self._limit(price)}
+        elif price is not None and dice.random() < EXACT_OUT_SHARE:
+            self._turn_round(body, price)
         if dice.random() < (2 * EXPIRY_SHARE if is_limit else EXPIRY_SHARE / 3):
             at = datetime.now(UTC) + timedelta(seconds=dice.uniform(0.5, 20))
             body["expiresAt"] = at.isoformat(timespec="milliseconds")
@@ -97,6 +113,19 @@ class Making:
         decimals, size = TOKENS[token]
         amount = Decimal(size) * Decimal(str(self._dice.uniform(0.2, 2)))
         return f"{amount.quantize(Decimal(1).scaleb(-decimals)):f}"
+
+    def _turn_round(self, body: dict[str, Any], price: Decimal) -> None:
+        """Ask for what the amount would bring, at a tenth more than that at the most; one in eight
+        for hardly more, which the market may not give."""
+        token_in, token_out = body["tokenIn"], body["tokenOut"]
+        amount = Decimal(body.pop("amountIn"))
+        above = Decimal("1.001") if self._dice.random() < 0.12 else Decimal("1.1")
+        for name, value, token in (
+            ("amountOut", amount * price, token_out),
+            ("maxAmountIn", amount * above, token_in),
+        ):
+            unit = Decimal(1).scaleb(-TOKENS[token][0])
+            body[name] = f"{max(value, unit).quantize(unit, ROUND_CEILING):f}"
 
     def _limit(self, price: Decimal) -> str:
         # Around what is paid now; one in eight is never reached.

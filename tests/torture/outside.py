@@ -7,8 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.torture.books import Violation
-from tests.torture.facts import Facts, OrderRow
+from tests.torture.facts import Facts, OrderRow, Violation
 
 SAMPLE = 300
 """Orders that are asked about, evenly over the run."""

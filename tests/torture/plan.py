@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
-APIS = ("api-1", "api-2")
+SERVE = "serve-1"
+"""An API and a worker in one process: what it accepts it has claimed in the same commit."""
+
+APIS = ("api-1", SERVE)
 NODE, POSTGRES, REDIS = "node", "postgres", "redis"
 SERVERS = (POSTGRES, REDIS, NODE)
 
 LEASE_MS = 3_000
 """Of the workers: short, so that a stop past it is, too."""
+
+WINDOW_BLOCKS, RECLAIM_MARGIN_BLOCKS = 50, 32
+"""Blocks in which an attempt may land, and further ones before the rent of its latch comes back:
+so few that it does so all through the storm."""
 
 BEGINS_AFTER_S = 2.0
 PHASE_S = 24.0
@@ -115,7 +122,9 @@ def _others(dice: random.Random, begins_s: float, ends_s: float) -> list[Strike]
     last_s = max(begins_s, ends_s - 7.0)
     past_lease_s = LEASE_MS / 1000
     strikes = [
-        Strike(at_s, Kind.STOP, dice.choice(WORKERS), past_lease_s + dice.uniform(0.5, 2.5))
+        Strike(
+            at_s, Kind.STOP, dice.choice((*WORKERS, SERVE)), past_lease_s + dice.uniform(0.5, 2.5)
+        )
         for at_s in _moments(dice, begins_s, last_s, 4.0)
     ]
     strikes += [_cut(dice, at_s) for at_s in _moments(dice, begins_s, last_s, 1.2)]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import fairlead
-from tests.torture.books import Violation
-from tests.torture.facts import Facts, statuses
+from tests.torture import lent, numbers
+from tests.torture.facts import Facts, Violation, statuses
 from tests.torture.load import Load
 from tests.torture.rig import Rig
 from tests.torture.storm import Storm
@@ -71,7 +71,11 @@ def summary(
     """Everything that is worth keeping, for JSON."""
     return {
         **version(),
-        "kills": {"all": storm.kills.total(), **dict(sorted(storm.kills.items()))},
+        "kills": {
+            "all": storm.kills.total(),
+            "a_minute": round(60 * storm.kills.total() / max(1.0, storm.lasted_s), 1),
+            **dict(sorted(storm.kills.items())),
+        },
         "others": dict(sorted(storm.others.items())),
         "disk": rig.disk.kind,
         "ended_by_themselves": {n: p.gave_up for n, p in rig.parts.items() if p.gave_up},
@@ -95,7 +99,7 @@ def summary(
     }
 
 
-def _in_books(facts: Facts) -> dict[str, int]:
+def _in_books(facts: Facts) -> dict[str, object]:
     landed = facts.ledger.by_signature.values()
     return {
         "events": len(facts.events),
@@ -105,13 +109,21 @@ def _in_books(facts: Facts) -> dict[str, int]:
         "called_dead_though_failed": _failed_unseen(facts),
         "taken_over": sum(event.type == "taken_over" for event in facts.events),
         "dropped_by_forks": sum(event.type == "dropped" for event in facts.events),
+        "exact_outputs_filled": _exact_filled(facts),
+        "attempts_of_several_legs": sum(each.legs > 1 for each in facts.attempts),
+        "failures": dict(sorted(numbers.failures(facts).items())),
+        "rent": lent.figures(facts),
     }
+
+
+def _exact_filled(facts: Facts) -> int:
+    filled = [row for row in facts.orders.values() if row.status == "confirmed"]
+    return sum(row.terms.get("exact_out_atoms") is not None for row in filled)
 
 
 def _refused(load: Load) -> list[str]:
     """Some of the orders that were not taken, and why."""
-    refused = [sent for sent in load.sent.values() if sent.is_answered and sent.order_id is None]
-    return [f"{sent.body}: {sent.told[-1][1]}" for sent in refused[:5]]
+    return [f"{sent.body}: {sent.told[-1][1]}" for sent in load.refused[:5]]
 
 
 def _failed_unseen(facts: Facts) -> int:

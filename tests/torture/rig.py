@@ -17,7 +17,18 @@ from tests.conftest import fill_template
 from tests.engine.processes import Process
 from tests.servers import Server, ServerUnavailableError
 from tests.torture.disk import Disk
-from tests.torture.plan import APIS, LEASE_MS, NODE, POSTGRES, REDIS, WORKERS, link_name, links
+from tests.torture.plan import (
+    APIS,
+    LEASE_MS,
+    NODE,
+    POSTGRES,
+    RECLAIM_MARGIN_BLOCKS,
+    REDIS,
+    WINDOW_BLOCKS,
+    WORKERS,
+    link_name,
+    links,
+)
 from tests.torture.proxy import Link
 
 UP_WITHIN_S = 60.0
@@ -36,8 +47,9 @@ SETTINGS = {
     "FAIRLEAD_PAPER_SLOT_MS": "100",
     "FAIRLEAD_PAPER_FINALITY_DEPTH": "8",
     # What a fork took away is proven dead in seconds.
-    "FAIRLEAD_PAPER_BLOCKHASH_WINDOW": "50",
-    "FAIRLEAD_MAX_BLOCKHASH_WINDOW": "50",
+    "FAIRLEAD_PAPER_BLOCKHASH_WINDOW": str(WINDOW_BLOCKS),
+    "FAIRLEAD_MAX_BLOCKHASH_WINDOW": str(WINDOW_BLOCKS),
+    "FAIRLEAD_RECLAIM_MARGIN_BLOCKS": str(RECLAIM_MARGIN_BLOCKS),
     "FAIRLEAD_PAPER_QUOTE_LATENCY_MS": "5",
     "FAIRLEAD_PAPER_LAND_MAX_MS": "400",
     "FAIRLEAD_PAPER_RAYDIUM_FAULTS": "6",
@@ -109,6 +121,7 @@ class Part:
         """SIGTERM, and wait."""
         if self._keeper is not None:
             self._keeper.cancel()
+        self.is_up.clear()
         if self.process.running():
             # A stopped one would not hear the other signal.
             os.kill(self.process.pid, signal.SIGCONT)

@@ -15,13 +15,12 @@ from typing import Any
 
 import asyncpg
 
-from tests.torture import books, facts, outside, report
-from tests.torture.books import Violation
+from tests.torture import books, facts, outside, proofs, report
 from tests.torture.disk import small_disk
-from tests.torture.facts import Facts
+from tests.torture.facts import Facts, Violation
 from tests.torture.ledger import Journals
 from tests.torture.load import Load
-from tests.torture.plan import WORKERS, make_plan
+from tests.torture.plan import APIS, SERVE, WORKERS, make_plan
 from tests.torture.recovery import Probe
 from tests.torture.rig import DATABASE_AWAY, Rig
 from tests.torture.storm import Storm
@@ -89,21 +88,23 @@ class _Torture:
 
     def _apis_up(self) -> list[str]:
         urls = self._rig.urls(through_links=False)
-        parts = [part for name, part in self._rig.parts.items() if name.startswith("api")]
+        parts = [self._rig.parts[name] for name in APIS]
         return [url for url, part in zip(urls, parts, strict=True) if part.is_up.is_set()]
 
     async def run(self) -> Outcome:
         async with _herd(self._wanted, self._rig.urls(through_links=True)) as herd:
             await self._run_storm_and_calm()
             # Whatever has not ended by now is not going on behind the back of the books.
-            await self._rig.end_parts(WORKERS)
+            await self._rig.end_parts((*WORKERS, SERVE))
             found = await facts.read_store(self._rig.postgres_url)
             sockets = await _finish(herd, found.head())
-            answers = await outside.ask(found, self._rig.urls(through_links=True))
+            answers = await outside.ask(found, self._apis_up())
+            verdicts = await proofs.ask(found, self._apis_up())
         # Then whatever the chain has made final is on its disk.
         await self._rig.end_parts()
         found.ledger = await asyncio.to_thread(self._journals.read)
         found.sent, found.probes = self._load.by_id, set(self._probe.accepted)
+        found.refused = self._load.refused
         violations = [
             *(Violation(*each) for each in self._load.violations),
             *(Violation("every order ends in time", text) for text in self._not_ended),
@@ -111,12 +112,14 @@ class _Torture:
             *(Violation("no part has a bug", line) for line in self._rig.logs_about(_BUG)),
             *_heard(found, sockets),
             *outside.check(found, answers),
+            *proofs.check(found, verdicts),
             *await asyncio.to_thread(books.check, found),
         ]
         summary = {
             "seed": self._wanted.seed,
             "minutes": self._wanted.minutes,
             **report.summary(self._rig, self._storm, self._load, found, violations, self._progress),
+            "proofs": proofs.figures(verdicts),
             "sockets": _socket_figures(sockets),
         }
         return Outcome(summary, violations, await self._stories(found, violations))
@@ -138,9 +141,10 @@ class _Torture:
             async with asyncio.timeout(self._wanted.ends_within_s):
                 await clients
                 await self._until_none_is_open()
+                await self._until_reclaims_end()
         except TimeoutError:
-            within_s = self._wanted.ends_within_s
-            self._not_ended.append(f"{await self._open_orders()} are open, {within_s:g} s on")
+            text = f"{await self._open_orders()} are open, or reclaims of before are"
+            self._not_ended.append(f"{text}, {self._wanted.ends_within_s:g} s on")
         finally:
             for task in (*background, clients):
                 task.cancel()
@@ -151,12 +155,27 @@ class _Torture:
 
     async def _open_orders(self) -> int | None:
         """Orders that have not ended, by the store itself; None where it does not answer."""
+        found = await self._of_store("SELECT count(*) FROM fairlead.orders WHERE NOT ended")
+        return None if found is None else int(found[0][0])
+
+    async def _until_reclaims_end(self) -> None:
+        """Those that are on their way now; others begin as latches fall due."""
+        live = "SELECT signature FROM fairlead.reclaims WHERE state = 'live'"
+        waiting: set[str] | None = None
+        while waiting is None or waiting:
+            rows = await self._of_store(live)
+            if rows is not None:
+                now = {str(row[0]) for row in rows}
+                waiting = now if waiting is None else waiting & now
+            await asyncio.sleep(_POLL_S)
+
+    async def _of_store(self, query: str) -> list[Any] | None:
+        """Rows; None where it does not answer."""
         try:
             async with asyncio.timeout(2):
                 connection = await asyncpg.connect(self._rig.postgres_url)
                 try:
-                    count = "SELECT count(*) FROM fairlead.orders WHERE NOT ended"
-                    return int(await connection.fetchval(count))
+                    return list(await connection.fetch(query))
                 finally:
                     # A proper end would wait for a server that may be gone.
                     connection.terminate()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from tests.torture.ledger import Journals
-from tests.torture.plan import APIS, NODE, POSTGRES, SERVERS, WORKERS, Kind, Strike
+from tests.torture.plan import APIS, NODE, POSTGRES, SERVE, SERVERS, WORKERS, Kind, Strike
 from tests.torture.recovery import Probe, Recoveries
 from tests.torture.rig import Rig
 
@@ -35,6 +35,8 @@ class Storm:
         # Kills by part, others by kind.
         self.kills: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
+        # From the first strike's time to the last one's end.
+        self.lasted_s = 0.0
         # By the wall clock, for stories.
         self.struck: list[tuple[float, str]] = []
         self._rig = rig
@@ -58,8 +60,9 @@ class Storm:
                 if strike.is_alone:
                     await self._until_measured()
                 if is_over():
-                    return
+                    break
                 group.create_task(self._strike(strike))
+            self.lasted_s = time.monotonic() - began
 
     async def _until_measured(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -111,7 +114,7 @@ class Storm:
             self._measuring -= 1
             self._measured.set()
         was_alone = was_quiet and begun == self._begun
-        if was_alone and target in WORKERS:
+        if was_alone and target in (*WORKERS, SERVE):
             self.workers_killed_at.append(killed_at)
         kind = "worker" if target in WORKERS else target.partition("-")[0]
         self.recoveries.add(kind, seconds, was_alone)

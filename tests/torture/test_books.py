@@ -8,8 +8,16 @@ import pytest
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.tokens import USDC
-from tests.torture import books
-from tests.torture.facts import AttemptRow, EventRow, Facts, OrderRow
+from tests.torture import books, proofs
+from tests.torture.facts import (
+    AttemptRow,
+    EventRow,
+    Facts,
+    LatchRow,
+    LentRow,
+    OrderRow,
+    ReclaimRow,
+)
 from tests.torture.ledger import NATIVE, Landed
 from tests.torture.orders import Sent
 
@@ -24,15 +32,23 @@ TERMS = {
     "fee_cap_lamports": 1_000_000,
 }  # fmt: skip
 BODY = {
-    "tokenIn": "SOL", "tokenOut": "USDC", "amountIn": "0.1", "type": "limit", "limitPrice": "140",
+    "wallet": "wallet", "tokenIn": "SOL", "tokenOut": "USDC", "amountIn": "0.1",
+    "type": "limit", "limitPrice": "140",
 }  # fmt: skip
 PAID = {NATIVE: -100_000_000 - 5_000 - 890_880, DOLLARS: 14_500_000}
-WON = Landed("won", 7, None, True, "wallet", 5_000, 890_880, PAID)
-LOST = replace(WON, signature="lost", error="slippage", rent_lamports=0, gained={NATIVE: -5_000})
+LATCH, RENT, FEE = str(Pubkey(bytes(range(32)))), 890_880, 5_001
+WON = Landed("won", 7, None, True, "wallet", 5_000, RENT, PAID, {LATCH: RENT}, 7)
+BACK = Landed(
+    "back", 300, None, False, "wallet", FEE, 0, {NATIVE: RENT - FEE}, {LATCH: -RENT}, 300
+)  # fmt: skip
+LOST = replace(
+    WON, signature="lost", error="slippage", rent_lamports=0, gained={NATIVE: -5_000}, moved={},
+    failure_code="stale_price",
+)  # fmt: skip
 
 
 def good() -> Facts:
-    """One order that was filled by its second attempt."""
+    """One order that was filled by its second attempt, and whose rent came back."""
     facts = Facts(
         orders={
             ORDER: OrderRow(ORDER, "confirmed", True, None, "won", 14_000_000, 14_500_000, TERMS)
@@ -42,18 +58,75 @@ def good() -> Facts:
             for n, (type, status) in enumerate(LIFE, 1)
         ],
         attempts=[
-            AttemptRow("lost", ORDER, 1, 1, "errored", 14_000_000),
-            AttemptRow("won", ORDER, 2, 2, "succeeded", 14_000_000),
+            AttemptRow("lost", ORDER, 1, 1, "errored", 14_000_000, LATCH, 3),
+            AttemptRow("won", ORDER, 2, 2, "succeeded", 14_000_000, LATCH, 5),
         ],
+        latches={LATCH: LatchRow(LATCH, ORDER, True, "reclaimed")},
+        reclaims={"back": ReclaimRow("back", "wallet", (LATCH,), RENT, FEE, "succeeded")},
+        lent=LentRow(len(LIFE), 0, 0, RENT),
         counts={"confirmed": 1},
         sent={ORDER: Sent("key", BODY, ORDER, promised_end="confirmed")},
     )
-    facts.ledger.by_signature = {"won": WON, "lost": LOST}
+    facts.ledger.by_signature = {"won": WON, "lost": LOST, "back": BACK}
+    return facts
+
+
+def turned_round() -> Facts:
+    """The same with an exact output, for which it took less than it might have."""
+    facts = good()
+    terms = {**TERMS, "amount_in_atoms": 110_000_000, "exact_out_atoms": 14_500_000}
+    facts.orders[ORDER] = replace(facts.orders[ORDER], terms=terms)
+    body = {
+        "wallet": "wallet", "tokenIn": "SOL", "tokenOut": "USDC", "amountOut": "14.5",
+        "maxAmountIn": "0.11",
+    }  # fmt: skip
+    facts.sent[ORDER].body = body
+    facts.attempts = [replace(each, maximum_in_atoms=105_000_000) for each in facts.attempts]
     return facts
 
 
 def test_facts_that_are_right_pass() -> None:
     assert [] == books.check(good())
+    assert [] == books.check(turned_round())
+
+
+@pytest.mark.parametrize(
+    "paid",
+    [{**PAID, DOLLARS: 14_499_999}, {**PAID, NATIVE: PAID[NATIVE] - 10_000_001}],
+    ids=["less than was asked for", "at a higher price than was agreed"],
+)
+def test_an_exact_output_is_exact_and_costs_no_more_than_agreed(paid: dict[str, int]) -> None:
+    facts = turned_round()
+    facts.ledger.by_signature["won"] = replace(WON, gained=paid)
+    assert "the amount is the order's" in {each.rule for each in books.check(facts)}
+
+
+def test_an_exact_output_may_not_cost_more_in_a_later_attempt() -> None:
+    facts = turned_round()
+    facts.attempts[1] = replace(facts.attempts[1], maximum_in_atoms=105_000_001)
+    assert ["no later attempt takes more (rule 6)"] == [each.rule for each in books.check(facts)]
+
+
+@pytest.mark.parametrize("verdict", ["refused", "not proven", "nothing was ever signed, says it"])
+def test_an_end_without_an_accepted_proof_is_found(verdict: str) -> None:
+    facts = good()
+    proven = {ORDER: proofs.Verdict("proven (agreed)", "")}
+    assert [] == list(proofs.check(facts, proven))
+    for found in ({ORDER: proofs.Verdict(verdict, "")}, {}):
+        rules = [each.rule for each in proofs.check(facts, found)]
+        assert ["the proof of an end is accepted"] == rules
+
+
+def refused(facts: Facts, code: str, amount: str = "0.1") -> None:
+    sent = Sent("refused", {**BODY, "amountIn": amount}, is_answered=True, refusal=code)
+    sent.note(code)
+    facts.refused.append(sent)
+
+
+def test_a_lack_of_funds_is_believed_where_the_wallet_may_have_lacked_them() -> None:
+    facts = good()
+    refused(facts, "insufficient_funds", "4999.99")
+    assert [] == books.check(facts)
 
 
 def row(**changed: Any) -> Callable[[Facts], None]:
@@ -101,6 +174,40 @@ def hold_back(facts: Facts) -> None:
     facts.reserved = {("wallet", NATIVE): 1}
 
 
+def reclaim(**changed: Any) -> Callable[[Facts], None]:
+    def plant(facts: Facts) -> None:
+        facts.reclaims["back"] = replace(facts.reclaims["back"], **changed)
+
+    return plant
+
+
+def latch(**changed: Any) -> Callable[[Facts], None]:
+    def plant(facts: Facts) -> None:
+        facts.latches[LATCH] = replace(facts.latches[LATCH], **changed)
+
+    return plant
+
+
+def lose_reclaim(facts: Facts) -> None:
+    del facts.reclaims["back"]
+
+
+def lose_latch(facts: Facts) -> None:
+    del facts.latches[LATCH]
+
+
+def lose_rent(facts: Facts) -> None:
+    del facts.ledger.by_signature["back"]
+
+
+def missum(facts: Facts) -> None:
+    facts.lent = replace(facts.lent, reclaimed_lamports=RENT - 1)
+
+
+def fail_round(facts: Facts) -> None:
+    facts.events[2] = replace(facts.events[2], failure_code="insufficient_funds")
+
+
 def miscount(facts: Facts) -> None:
     facts.counts = {"confirmed": 2}
 
@@ -144,6 +251,39 @@ PLANTED: dict[str, tuple[Callable[[Facts], None], str]] = {
     "an attempt without an end": (attempt(0, state="live"), "what is proven of an attempt is so"),
     "funds held back": (hold_back, "reservations are given back"),
     "a wrong count": (miscount, "counts are kept"),
+    "rent that went elsewhere": (
+        land("back", gained={NATIVE: RENT - FEE - 1}), "rent lent is held or came back (rule 12)",
+    ),
+    "rent that is gone": (lose_rent, "rent lent is held or came back (rule 12)"),
+    "a part of the rent": (
+        land("back", moved={LATCH: 1 - RENT}), "rent lent is held or came back (rule 12)",
+    ),
+    "rent taken back too early": (
+        land("back", height=88), "rent comes back when nothing can land any more (rule 12)",
+    ),
+    "a reclaim nobody stored": (lose_reclaim, "what is sent was stored first (rule 3)"),
+    "a reclaim that is called dead": (
+        reclaim(state="dead"), "what is said of reclaims is so",
+    ),
+    "a reclaim of another sum": (reclaim(lamports=RENT - 1), "what is said of reclaims is so"),
+    "a latch that is said to be empty": (
+        latch(state="absent"), "what is said of reclaims is so",
+    ),
+    "a latch nobody noted": (lose_latch, "what is said of reclaims is so"),
+    "a wrong sum of rents": (missum, "what is said of reclaims is so"),
+    "a refusal of one who can pay": (
+        lambda facts: refused(facts, "insufficient_funds"), "no order fails by a wrong number",
+    ),
+    "a refusal for nothing": (
+        lambda facts: refused(facts, "invalid_request"), "no order is refused without a reason",
+    ),
+    "a failed order that could be filled": (
+        row(status="failed", failure_code="no_route"), "no order fails by a wrong number",
+    ),
+    "a round that failed by a wrong number": (fail_round, "no order fails by a wrong number"),
+    "a swap that the program never takes": (
+        land("lost", failure_code="program_error"), "no order fails by a wrong number",
+    ),
     "a final block replaced": (contradict, "what is final stays so"),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from tests.torture.plan import (
     NODE,
     POSTGRES,
     REDIS,
+    SERVE,
     WORKERS,
     Cut,
     Kind,
@@ -41,7 +42,7 @@ def test_ten_minutes_stop_workers_past_their_lease_fill_the_disk_and_cut_in_ever
 ) -> None:
     plan = make_plan(seed, 600)
     stops = [strike for strike in plan if strike.kind is Kind.STOP]
-    assert set(WORKERS) == {stop.target for stop in stops}
+    assert {*WORKERS, SERVE} == {stop.target for stop in stops}
     assert all(stop.lasts_s > LEASE_MS / 1000 for stop in stops)
     assert any(strike.kind is Kind.FULL for strike in plan)
     cuts = [strike for strike in plan if strike.kind is Kind.CUT]
