@@ -42,13 +42,18 @@ class Load:
         connector = aiohttp.TCPConnector(limit=256)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             self._session = session
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch_prices())
-                for _ in range(CLIENTS):
-                    group.create_task(self._client())
-            while self._later:
-                await asyncio.wait(self._later)
-            await self._cancel_what_rests()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._watch_prices())
+                    for _ in range(CLIENTS):
+                        group.create_task(self._client())
+                while self._later:
+                    await asyncio.wait(self._later)
+                await self._cancel_what_rests()
+            finally:
+                # Stopped before its end, they would ask over a session that is closed.
+                for task in self._later:
+                    task.cancel()
 
     def stop(self) -> None:
         self._stopped.set()
