@@ -25,6 +25,8 @@ FAST = {
     "FAIRLEAD_PAPER_FINALITY_DEPTH": "8",
     "FAIRLEAD_SETTLE_POLL_MS": "100",
     "FAIRLEAD_BACKOFF_BASE_MS": "50",
+    # While prices wander, two hops win now and then: what is told of an order would vary.
+    "FAIRLEAD_TWO_HOP": "off",
 }
 
 DOCUMENTED_FORMS: tuple[dict[str, Any], ...] = (

@@ -166,7 +166,7 @@ class Act:
             amount_in=self.ask.amount_in,
             limit_price=self.limit_price,
             status=self.status,
-            venue=None if filled is None else filled.venue,
+            venue=None if filled is None else filled.venue or filled.selected_dex,
             amount_out=None if filled is None else filled.amount_out,
             executed_price=None if filled is None else filled.executed_price,
             other_venue=None if other is None else other.venue,

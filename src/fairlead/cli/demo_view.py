@@ -108,7 +108,7 @@ def line_of(act: Act, update: Update) -> str:
 def _decision(update: Update) -> str:
     assert update.quote is not None
     other, bps = other_than_chosen(update), better_by_bps(update)
-    mine = f"{update.quote.venue} {update.quote.amount_out}"
+    mine = f"{update.quote.venue or update.quote.dex} {update.quote.amount_out}"
     if other is None or bps is None:
         return mine
     return f"{mine}, {other.venue} {other.amount_out}: {update.selected_dex} +{bps} bps"

@@ -11,7 +11,7 @@ const ANSWER_WITHIN_MS = 15_000;
  * @typedef {{symbol: string, name: string, mint: string, decimals: number}} Token
  * @typedef {{field: string, code: string, message: string}} FieldError
  * @typedef {{dex: string, venue: string, pool: string, amountOut?: string, minimumOut?: string,
- *   netAmountOut?: string, priceImpact?: string, error?: string}} Quote
+ *   netAmountOut?: string, priceImpact?: string, error?: string, legs?: {venue: string}[]}} Quote
  * @typedef {{quotes: Quote[], best: Quote | null, reason: string, slippageBps: number}} Quotes
  * @typedef {{type: string, tokenIn: string, tokenOut: string, amountIn: string,
  *   limitPrice?: string, expiresAt?: string}} Terms

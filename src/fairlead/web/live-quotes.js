@@ -10,7 +10,7 @@ import { announce } from "./announce.js";
 import { connection } from "./connection.js";
 import { QuoteTable } from "./quote-table.js";
 import { priceOf, roughly, shown } from "./amounts.js";
-import { routeReason, sentence, venueName } from "./wording.js";
+import { routeName, routeReason, sentence } from "./wording.js";
 
 const TYPED_MS = 250;
 const AGAIN_MS = 5_000;
@@ -76,7 +76,7 @@ export class LiveQuotes extends HTMLElement {
     this.#say(best === null ? routeReason(reason) : this.#least(question, answer));
     if (isNew && best !== null && best.amountOut !== undefined) {
       const offer = `${shown(best.amountOut)} ${question.tokenOut}`;
-      announce(`Best quote: ${offer} from ${venueName(best.venue)}`);
+      announce(`Best quote: ${offer} from ${routeName({ venue: best.venue, quote: best })}`);
     }
     this.dispatchEvent(new CustomEvent("quoted", { detail: answer }));
   }

@@ -8,7 +8,7 @@ import { find, make } from "./elements.js";
 import { isCancellable, isOver } from "./order-state.js";
 import { QuoteTable } from "./quote-table.js";
 import { dateAndTime, seconds, timeOfDay } from "./times.js";
-import { eventName, eventNote, failureWords, routeReason, sentence, venueName } from "./wording.js";
+import { eventName, eventNote, failureWords, routeName, routeReason, sentence } from "./wording.js";
 
 /** @typedef {import("./order-state.js").OrderState} OrderState @typedef {api.OrderEvent} OrderEvent */
 
@@ -65,7 +65,7 @@ export class OrderCard extends HTMLElement {
       ["Received", known.amountOut && `${shown(known.amountOut)} ${terms.tokenOut}`],
       ["Why it failed", failed && sentence(failureWords(failed))],
       ["What was said", failed?.reason],
-      ["Route", known.venue && venueName(known.venue)],
+      ["Route", routeName(known)],
       ["Chosen because", known.reason && routeReason(known.reason)],
       ["At least", least && `${shown(least)} ${terms.tokenOut}`],
       ["Signature", known.txSignature && make("code", { title: known.txSignature }, known.txSignature)],

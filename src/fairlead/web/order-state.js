@@ -33,6 +33,8 @@ export function after(order, event) {
   const known = { ...order.known };
   const gone = event.event === "dropped" ? FILL : event.event === "reopened" ? ROUTE : [];
   for (const name of gone) delete known[name];
+  // A route of several swaps may name no single venue.
+  if (event.quote !== undefined) delete known.venue;
   for (const name of LASTING) if (event[name] !== undefined) Object.assign(known, { [name]: event[name] });
   if (event.event === "routed") known.reason = event.reason;
   return {

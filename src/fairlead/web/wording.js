@@ -51,6 +51,15 @@ export function venueName(venue) {
 }
 
 /**
+ * Where an order goes, by the names of its venues; "" while that is not known.
+ * @param {{venue?: string, quote?: import("./api.js").Quote}} known
+ */
+export function routeName({ venue, quote }) {
+  const venues = venue ? [venue] : (quote?.legs ?? []).map((leg) => leg.venue);
+  return [...new Set(venues)].map(venueName).join(" and ");
+}
+
+/**
  * Why a route was chosen, as the engine says it, with the names and units of the page.
  * @param {string} reason
  */
@@ -69,7 +78,7 @@ export function eventName(event) {
 export function eventNote(event) {
   switch (event.event) {
     case "routed":
-      return event.venue ? `${venueName(event.venue)} chosen` : "";
+      return routeName(event) === "" ? "" : `${routeName(event)} chosen`;
     case "round_failed":
       return `${failureWords(event)}: another round`;
     case "failed":

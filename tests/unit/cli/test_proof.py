@@ -21,6 +21,7 @@ ORDER = {
     "tokenIn": "a",
     "tokenOut": "b",
     "amountInAtoms": "1",
+    "exactOutAtoms": None,
     "minimumOutAtoms": None,
     "amountOutAtoms": None,
     "txSignature": None,
