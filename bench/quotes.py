@@ -5,7 +5,8 @@
 Each case is a pool that swaps change on the ledger: every state has new bytes, as a feed brings
 them. "decode" is from those bytes to a pool ready to quote; what did not change since the last
 state is remembered. "first_quote" is the first on a state, "quote" each later one; "all" is decode
-and first quote. Of five rounds of 200 states the fastest counts. A venue is added by a function in
+and first quote. Of five rounds of 200 states the fastest counts. "floor" is what pure Python cannot
+go below. A venue is added by a function in
 `CASES`; its program must be one of `tests/vectors/replay.py`.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import json
 import random
 import time
+import timeit
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -21,13 +23,20 @@ import msgspec
 from solders.pubkey import Pubkey
 
 from bench.clmm import own as own_clmm
-from fairlead.venues.meteora import dlmm, dlmm_accounts, dlmm_arrays
+from fairlead.venues.meteora import (
+    damm_v1_accounts,
+    damm_v2_accounts,
+    dlmm,
+    dlmm_accounts,
+    dlmm_arrays,
+)
 from fairlead.venues.pools import decode_pool
-from fairlead.venues.raydium import clmm, clmm_accounts
+from fairlead.venues.raydium import amm_v4_accounts, clmm, clmm_accounts, cpmm_accounts
 from fairlead.venues.token2022 import TOKEN_PROGRAM, amount_of, encode_token_account
 from fairlead.venues.venue import Account, ChainTime, LoadedPool, SwapQuote, VenueError
+from tests.vectors import amm_v4_pools, damm_v1_pools
 from tests.vectors.dlmm_pools import Shape, make_pool
-from tests.vectors.pools import key, rent
+from tests.vectors.pools import PoolOfOurs, cpmm_pools, damm_v2_pools, key, rent
 from tests.vectors.replay import replay_instruction
 
 ROUNDS, STATES, LATER_QUOTES = 5, 200, 5
@@ -97,9 +106,59 @@ def binned() -> Case:
     return Case(note, pool.address, pool.accounts, (down, up), quote, caches)
 
 
+def _in_the_middle(made: PoolOfOurs, note: str, *caches: Any) -> Case:
+    """A pool that needs no walk: inputs of a hundredth of what it holds."""
+
+    def quote(pool: LoadedPool, side: int, atoms: int) -> SwapQuote:
+        return pool.quote_exact_in(pool.mints[side], atoms, NOW)
+
+    atoms = (made.depth[0] // 100, made.depth[1] // 100)
+    return Case(note, made.address, made.accounts, atoms, quote, caches)
+
+
+def plain_product() -> Case:
+    """Raydium CPMM: two mints of SPL Token, trade, protocol and fund fee."""
+    made = cpmm_pools(random.Random(7))[0]  # noqa: S311 - not a secret
+    return _in_the_middle(made, "own, plain", cpmm_accounts.decode_numbers)
+
+
+def old_product() -> Case:
+    """Raydium AMM v4: a pool of status 6."""
+    made = amm_v4_pools.make_pool("bench", note="", reserves=(10**13, 10**12))
+    return _in_the_middle(made, "own, status 6", amm_v4_accounts.decode_numbers)
+
+
+def one_range() -> Case:
+    """Meteora DAMM v2: fee in B, a flat base fee, a dynamic fee."""
+    made = damm_v2_pools(random.Random(7))[1]  # noqa: S311 - not a secret
+    return _in_the_middle(made, "own, dynamic fee", damm_v2_accounts.decode_numbers)
+
+
+def _lending(note: str, stable: tuple[int, int, int, int] | None) -> Case:
+    side = damm_v1_pools.Side(10**13, 10**13, 10**12, 10**13)
+    made = damm_v1_pools.make_pool("bench", damm_v1_pools.Shape((side, side), stable=stable))
+    known = (damm_v1_accounts.decode_numbers, damm_v1_accounts.decode_vault)
+    return _in_the_middle(made, note, *known)
+
+
+def lending_product() -> Case:
+    """Meteora DAMM v1: the constant product between two vaults."""
+    return _lending("own, constant product", None)
+
+
+def lending_stable() -> Case:
+    """Meteora DAMM v1: the stable curve between two vaults."""
+    return _lending("own, stable", (100, 1, 1, 6))
+
+
 CASES: Mapping[str, Callable[[], Case]] = {
     "raydium_clmm": concentrated,
     "meteora_dlmm": binned,
+    "raydium_cpmm": plain_product,
+    "raydium_amm_v4": old_product,
+    "meteora_damm_v2": one_range,
+    "meteora_damm_v1": lending_product,
+    "meteora_damm_v1_stable": lending_stable,
 }
 
 
@@ -185,13 +244,40 @@ def row(case: Case) -> dict[str, Any]:
     return {"pool": case.note, "us": best}
 
 
+def floor() -> dict[str, float]:
+    """What no quote in pure Python goes below: a constant product's sums alone, and with one call
+    and the quote made of them. Mean µs, the best of some rounds."""
+    fee_rate, reserve_in, reserve_out, amount = 2_500, 10**13 + 7, 10**12 + 9, 10**10 + 3
+    mint = key("floor")
+
+    def sums() -> None:
+        fee = -(-amount * fee_rate // 1_000_000)
+        net = amount - fee
+        _ = net * reserve_out // (reserve_in + net)
+
+    def ask(atoms: int) -> SwapQuote:
+        fee = -(-atoms * fee_rate // 1_000_000)
+        net = atoms - fee
+        out = net * reserve_out // (reserve_in + net)
+        at_pool_price = net * reserve_out
+        lost = at_pool_price - out * reserve_in
+        return SwapQuote(atoms, out, fee, mint, -(-lost * 10_000 // at_pool_price), 46_500)
+
+    found = {}
+    for name, call in (("sums", sums), ("call_and_quote", partial(ask, amount))):
+        timer = timeit.Timer(call, timer=time.process_time)
+        found[name] = round(min(timer.repeat(9, 20_000)) / 20_000 * 1e6, 2)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("venues", nargs="*", metavar="VENUE", help=", ".join(CASES))
     chosen = parser.parse_args().venues or list(CASES)
     if unknown := [name for name in chosen if name not in CASES]:
         parser.error(f"not measured: {', '.join(unknown)}")
-    print(json.dumps({name: row(CASES[name]()) for name in chosen}, indent=2))
+    rows = {name: row(CASES[name]()) for name in chosen}
+    print(json.dumps({**rows, "floor": {"us": floor()}}, indent=2))
 
 
 if __name__ == "__main__":

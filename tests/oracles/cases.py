@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.amounts import U64_MAX
 from fairlead.venues import check
 from fairlead.venues.meteora import dlmm
 from fairlead.venues.raydium import clmm, clmm_accounts, cpmm, cpmm_accounts
@@ -25,6 +26,7 @@ MOST_BINS = 2_000
 CREATOR_FEE_ON_OFFSET, CREATOR_RATE_OFFSET = 389, 108
 # In a tick's bytes: what limit orders wait for, untouched and filled in part.
 ORDERS_OFFSET, PART_FILLED_OFFSET = 124, 132
+LIMIT_ORDERS = "limit orders"
 CREATOR_RATES = (0, 500, 2_500, 100_000)
 
 
@@ -75,15 +77,15 @@ def layers() -> Iterator[Asked]:
             (
                 ("volatility fee",),
                 ("fee in a chosen token",),
-                ("limit orders",),
-                ("volatility fee", "fee in a chosen token", "limit orders"),
+                (LIMIT_ORDERS,),
+                ("volatility fee", "fee in a chosen token", LIMIT_ORDERS),
             )
         )
         if "volatility fee" in names:
             _patch(pool, pool.address, clmm_accounts.DYNAMIC_FEE_OFFSET, _volatility(pool, rng))
         if "fee in a chosen token" in names:
             _patch(pool, pool.address, clmm_accounts.FEE_ON_OFFSET, bytes([rng.choice((1, 2))]))
-        if "limit orders" in names:
+        if LIMIT_ORDERS in names:
             _place_orders(pool, rng)
         yield from _of_pool(", ".join(names), Venue.RAYDIUM_CLMM, pool, rng)
 
@@ -95,7 +97,18 @@ def _of_pool(kind: str, venue: Venue, pool: SoakPool, rng: random.Random) -> Ite
             loaded: check.AnyLoadedPool = found.load(pool.accounts, unproven=True)
         else:
             loaded = check.load_pool(_vector(venue, pool, Wanted("exact_in", 0, 0)))
-        yield from _asked(kind, _vector(venue, pool, wanted(loaded, pool, rng)), loaded)
+        swap = wanted(loaded, pool, rng)
+        if kind == LIMIT_ORDERS and rng.random() < 0.8:
+            swap.amount = _past_orders(loaded, swap, rng)
+        yield from _asked(kind, _vector(venue, pool, swap), loaded)
+
+
+def _past_orders(loaded: check.AnyLoadedPool, swap: Wanted, rng: random.Random) -> int:
+    """An amount that goes on where the way ends without the rules for limit orders."""
+    assert isinstance(loaded, clmm.LoadedClmmPool)
+    reach = loaded.steps[swap.side].reach(clmm.ARRAYS_PER_SWAP)
+    most = reach.max_in_atoms if swap.kind == "exact_in" else reach.max_out_atoms
+    return min(U64_MAX, most + int(10 ** rng.uniform(0, 12)))
 
 
 def _vector(venue: Venue, pool: SoakPool, swap: Wanted) -> Vector:

@@ -16,7 +16,7 @@ from solders.pubkey import Pubkey
 from fairlead.venues.venue import Account, ChainTime
 
 HERE = Path(__file__).parent
-WITHIN_S = 240
+WITHIN_S = 60
 
 
 class Case(msgspec.Struct):
