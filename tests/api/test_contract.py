@@ -103,6 +103,7 @@ ERRORS: tuple[Exception, ...] = (
     errors.OrderNotFound("id"),
     errors.InsufficientFunds("lamports", 3, 2, 1),
     *(errors.CannotCancel("id", s) for s in ("confirmed", "failed", "cancelled", "expired")),
+    errors.NotEnded("id", "submitted"),
     errors.Overloaded(7, 1),
     errors.Unavailable("store", "secret"),
     errors.Fenced("id"),

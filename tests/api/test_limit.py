@@ -239,8 +239,7 @@ async def test_nobody_begins_an_order_that_rests():
     async with world(hands=hands) as here:
         order = await stored(here, await rested(here))
         assert (OrderStatus.OPEN, None) == (order.status, order.owner)
-        assert [] == hands.ends
-        assert not hands.is_out
+        assert ([], []) == (hands.begun, hands.told)
 
 
 async def test_no_worker_claims_an_order_that_rests():
