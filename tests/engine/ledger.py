@@ -8,13 +8,10 @@ from solders.transaction import VersionedTransaction
 
 from fairlead.ledger import journal
 from fairlead.ledger.blocks import Block
+from fairlead.ledger.market import KINDS
 from fairlead.ledger.records import RootedSlot, Snapshot
-from fairlead.venues.meteora import damm_v2_accounts
-from fairlead.venues.raydium import cpmm_accounts
 
-VENUE_PROGRAMS: frozenset[Pubkey] = frozenset(
-    {cpmm_accounts.PROGRAM_ID, damm_v2_accounts.PROGRAM_ID}
-)
+VENUE_PROGRAMS = frozenset([Pubkey(kind.program_id) for kind in KINDS.values()])
 
 
 def landed_swaps(folder: Path) -> list[tuple[str, object]]:
