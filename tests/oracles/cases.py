@@ -98,7 +98,7 @@ def _of_pool(kind: str, venue: Venue, pool: SoakPool, rng: random.Random) -> Ite
         else:
             loaded = check.load_pool(_vector(venue, pool, Wanted("exact_in", 0, 0)))
         swap = wanted(loaded, pool, rng)
-        if kind == LIMIT_ORDERS and rng.random() < 0.8:
+        if LIMIT_ORDERS in kind and rng.random() < 0.8:
             swap.amount = _past_orders(loaded, swap, rng)
         yield from _asked(kind, _vector(venue, pool, swap), loaded)
 
