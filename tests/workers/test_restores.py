@@ -23,7 +23,14 @@ from tests.workers.test_rounds import calm
 from tests.workers.world import EXECUTION, SETTINGS, STILL, World, faults
 
 MOMENTS = (E.ACCEPTED, E.CLAIMED, E.SUBMITTED, E.CONFIRMED, E.FINALIZED)
-PAIRS = (("SOL", "USDC", "1.5"), ("USDC", "SOL", "100"), ("USDC", "JUP", "100"))
+PAIRS = (
+    ("SOL", "USDC", "1.5"),
+    ("USDC", "SOL", "100"),
+    ("USDC", "JUP", "100"),
+    # By two hops.
+    ("JUP", "USDT", "200"),
+    ("RAY", "WIF", "40"),
+)
 UNLATCHED = msgspec.structs.replace(
     SETTINGS, execution=msgspec.structs.replace(EXECUTION, latch=False)
 )

@@ -24,8 +24,9 @@ def needs(terms: OrderTerms) -> tuple[tuple[str, int], ...]:
 
     Every order may have to make one token account that stays (of tokenOut) or one that is closed in
     the same transaction (wrapped SOL); with SOL on neither side there is only the first. A path of
-    two hops makes one more: of a middle token, or for SOL in the middle. Whoever sends it may cancel it, and a cancel that cannot pay does not land. A reclaim needs nothing: it
-    pays from what it takes back.
+    two hops makes one more: of a middle token, or for SOL in the middle. Whoever sends it may
+    cancel it, and a cancel that cannot pay does not land. A reclaim needs nothing: it pays from
+    what it takes back.
     """
     lamports = terms.fee_cap_lamports + CANCEL_ALLOWANCE_LAMPORTS + LATCH_RENT_LAMPORTS
     if terms.token_in == SOL.mint or terms.token_out == SOL.mint:

@@ -181,8 +181,8 @@ class Reconciler:
             mints = Pubkey.from_string(terms.token_in), Pubkey.from_string(terms.token_out)
             if WSOL_MINT in mints:
                 continue
-            snapshot = await self._parts.pools.snapshot(*mints)
-            if swap_in(transaction, terms, snapshot.pools) is not None:
+            snapshot = await self._parts.pools.around(*mints)
+            if swap_in(transaction, terms, (*snapshot.pools, *snapshot.others)) is not None:
                 return order
         return None
 
