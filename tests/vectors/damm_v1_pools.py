@@ -55,9 +55,7 @@ class Shape(msgspec.Struct):
     note: str = ""
 
 
-def make_pool(
-    label: str, shape: Shape, mints: tuple[Pubkey, Pubkey] | None = None
-) -> PoolOfOurs:
+def make_pool(label: str, shape: Shape, mints: tuple[Pubkey, Pubkey] | None = None) -> PoolOfOurs:
     """The accounts of such a pool, of two mints of its own unless told."""
     mints = mints or (key(f"{label} mint a"), key(f"{label} mint b"))
     address = key(f"{label} pool")
