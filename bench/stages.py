@@ -152,7 +152,7 @@ class Pipeline:
         ]
 
     def plan(self, orders: Sequence[Any]) -> list[Planned]:
-        from fairlead.orders import execution
+        from fairlead.orders import changes
         from fairlead.orders.routes import Edge, RoutingPolicy, may_gain_around, request_of
         from fairlead.routing import NetworkCosts, Route, best_route
         from fairlead.solana.transaction import swap_message
@@ -174,7 +174,7 @@ class Pipeline:
             assert isinstance(route, Route), route
             # Of the pools around, the order before it has learnt that they offer less.
             assert not may_gain_around(route, policy, edge, 0)
-            minimum = execution.minimum_for(order, route.amount_out_atoms)
+            minimum = changes.minimum_for(order, route.amount_out_atoms)
             return Planned(order, route, minimum, None)
 
         pairs = list(zip(orders, snapshots, strict=True))
@@ -218,7 +218,7 @@ class Pipeline:
     def narrate(self, planned: Sequence[Planned]) -> None:
         from fairlead.api.frames import status_update
         from fairlead.bus.frames import status_frame
-        from fairlead.orders import execution
+        from fairlead.orders import changes
         from fairlead.orders.model import StoredEvent
         from fairlead.solana.fill import fill_of
         from fairlead.solana.landing import Purpose
@@ -241,11 +241,11 @@ class Pipeline:
             planned, fill = one
             order, attempt, slot = planned.order, planned.attempt, planned.landed.slot
             atoms = (fill.amount_in_atoms, fill.amount_out_atoms)
-            change = execution.submitted(order, planned.route, attempt, now_ms, Purpose.FIRST)
-            order = execution.applied(order, change, order.sequence + 2)
-            seen = execution.confirmed(order, attempt, *atoms, slot, now_ms)
-            order = execution.applied(order, seen, order.sequence + 1)
-            final = execution.finalized(order, attempt, *atoms, slot, now_ms)
+            change = changes.submitted(order, planned.route, attempt, now_ms, Purpose.FIRST)
+            order = changes.applied(order, change, order.sequence + 2)
+            seen = changes.confirmed(order, attempt, *atoms, slot, now_ms)
+            order = changes.applied(order, seen, order.sequence + 1)
+            final = changes.finalized(order, attempt, *atoms, slot, now_ms)
             return [*change.events, *seen.events, *final.events]
 
         pairs = list(zip(planned, fills, strict=True))

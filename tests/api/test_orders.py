@@ -7,7 +7,8 @@ import pytest
 
 from fairlead.api.http import create_app
 from fairlead.errors import Unavailable
-from fairlead.orders import execution
+from fairlead.orders import changes, round_ends
+from fairlead.orders.failures import Failure
 from fairlead.orders.model import AttemptSettled, AttemptState, Change, Order
 from fairlead.orders.retry import RetryPolicy
 from tests.api.world import ORDER, World, client_of, world
@@ -27,7 +28,7 @@ async def confirmed(here: World, order: Order) -> Order:
     order = await submitted(here.store, order)
     (attempt,) = await here.store.attempts(order.order_id)
     at = here.deps.clock.now_ms()
-    await here.store.apply(execution.confirmed(order, attempt, 1_500_000_000, 225_000_000, 77, at))
+    await here.store.apply(changes.confirmed(order, attempt, 1_500_000_000, 225_000_000, 77, at))
     return await stored(here, order.order_id)
 
 
@@ -35,7 +36,7 @@ async def finalized(here: World, order: Order) -> Order:
     order = await confirmed(here, order)
     (attempt,) = await here.store.attempts(order.order_id)
     at = here.deps.clock.now_ms()
-    await here.store.apply(execution.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at))
+    await here.store.apply(changes.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at))
     return await stored(here, order.order_id)
 
 
@@ -82,7 +83,7 @@ async def test_a_filled_order_tells_its_fill_and_what_was_proven():
         (attempt,) = await here.store.attempts(order_id)
         at = here.deps.clock.now_ms()
         await here.store.apply(
-            execution.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at)
+            changes.finalized(order, attempt, 1_500_000_000, 225_000_000, 77, at)
         )
         shown = await get(here, f"/api/orders/{order_id}")
         assert ("confirmed", False) == (shown["status"], shown["provisional"])
@@ -96,7 +97,7 @@ async def test_a_fork_takes_the_shown_fill_back():
     async with world() as here:
         order_id = await here.accepted()
         order = await confirmed(here, await here.claimed())
-        await here.store.apply(execution.dropped(order, here.deps.clock.now_ms()))
+        await here.store.apply(changes.dropped(order, here.deps.clock.now_ms()))
         shown = await get(here, f"/api/orders/{order_id}")
         assert ("submitted", None, None) == (
             shown["status"],
@@ -224,9 +225,9 @@ async def test_a_later_round_is_cancelled_at_once_only_when_its_attempt_is_dead(
         (attempt,) = await here.store.attempts(order.order_id)
         dead = (AttemptSettled(attempt.signature, AttemptState.DEAD),)
         policy = RetryPolicy()
-        why = execution.Failure("stale_price", "the price moved")
+        why = Failure("stale_price", "the price moved")
         await here.store.apply(
-            execution.round_failed(order, why, here.deps.clock.now_ms(), policy, dead)
+            round_ends.round_failed(order, why, here.deps.clock.now_ms(), policy, dead)
         )
         response = await here.client.delete(f"/api/orders/{order.order_id}")
         assert (200, "cancelled") == (response.status_code, response.json()["status"])

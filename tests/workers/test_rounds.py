@@ -3,10 +3,10 @@
 import msgspec
 
 from fairlead.ledger.faults import NO_FAULTS
-from fairlead.orders.execution import MAX_LATCH_GENERATIONS
 from fairlead.orders.model import AttemptState, OrderStatus, StoredEvent
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy
+from fairlead.orders.round_ends import MAX_LATCH_GENERATIONS
 from tests.workers.scenario import in_world
 from tests.workers.strangers import latch_of, pay
 from tests.workers.world import EXECUTION, SETTINGS, Sent, World, faults

@@ -1,4 +1,10 @@
-"""Why an order's round can end without a fill: the closed list of failure codes, stable API."""
+"""Why an order's round ended without a fill. The failure codes are a closed list, stable API."""
+
+import msgspec
+
+from fairlead.routing import Candidate
+from fairlead.solana.program_errors import ProgramFailure
+from fairlead.venues.venue import ErrorClass
 
 FAILURE_CODES = {
     "stale_price": "The price moved beyond the order's minimum, maximum or price impact.",
@@ -18,3 +24,35 @@ FAILURE_CODES = {
 
 ABOUT_PRICE = frozenset({"stale_price", "insufficient_liquidity"})
 """Those that say that the pool paid less than was asked for, or could not pay it."""
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """Why a round ended without a fill. `code` is one of `FAILURE_CODES`."""
+
+    code: str
+    reason: str
+    # No further round can help.
+    terminal: bool = False
+    candidates: tuple[Candidate, ...] = ()
+    # No pool gives the order's floor now, or a program refused it at just that.
+    below_floor: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.code in FAILURE_CODES, self.code
+
+
+def refused(
+    refusal: ProgramFailure,
+    *,
+    at_floor: bool,
+    candidates: tuple[Candidate, ...] = (),
+    where: str = "",
+) -> Failure:
+    """What a program's refusal means for the round. `at_floor`: it was asked for just the floor."""
+    return Failure(
+        refusal.code,
+        f"{where}{refusal.reason}",
+        refusal.error_class is ErrorClass.TERMINAL,
+        candidates,
+        below_floor=at_floor and refusal.code in ABOUT_PRICE,
+    )

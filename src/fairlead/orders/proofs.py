@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fairlead.orders.execution import settle
+from fairlead.orders.changes import settle
 from fairlead.orders.model import Attempt, AttemptState, Change
 
 SINGLE_SOURCE = "single-source"

@@ -14,7 +14,6 @@ from solders.signature import Signature
 
 from fairlead.ledger.message import parse_transaction
 from fairlead.orders import lifecycle
-from fairlead.orders.execution import MAX_LATCH_GENERATIONS
 from fairlead.orders.model import (
     Attempt,
     AttemptSettled,
@@ -24,6 +23,7 @@ from fairlead.orders.model import (
     EventType,
     OrderStatus,
 )
+from fairlead.orders.round_ends import MAX_LATCH_GENERATIONS
 from fairlead.ports import Accepted
 from fairlead.sim.loop import VirtualLoop
 from fairlead.sim.memory import Known, Memory

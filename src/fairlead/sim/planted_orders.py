@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import CannotCancel
-from fairlead.orders import exact_out, execution, lifecycle, narration, resting
+from fairlead.orders import changes, exact_out, lifecycle, narration, resting
 from fairlead.orders.model import (
     AttemptSettled,
     AttemptState,
@@ -91,7 +91,7 @@ def take_over_anew(planting: Planting) -> None:
         if live and claimed.order.status is OrderStatus.SUBMITTED:
             work = Work(claimed.order, claimed.attempts, place)
             dead = tuple([AttemptSettled(each.signature, AttemptState.DEAD) for each in live])
-            change = execution.settled(work.order, dead, bench.now_ms())
+            change = changes.settled(work.order, dead, bench.now_ms())
             await bench.commit(work, change)
             claimed = Claimed(work.order, work.attempts)
         return await real(bench, claimed, place)
@@ -133,7 +133,7 @@ def fire_at_any_price(planting: Planting) -> None:
         return None
 
     planting.replace(price._Walk, "group", group)
-    planting.replace(execution, "minimum_for", minimum_for)
+    planting.replace(changes, "minimum_for", minimum_for)
     planting.replace(resting, "floor_of", floor_of)
 
 
@@ -170,7 +170,7 @@ def end_at_confirmed(planting: Planting) -> None:
         change: Change = real(*values)
         return msgspec.structs.replace(change, end=True)
 
-    real = planting.replace(execution, "confirmed", confirmed)
+    real = planting.replace(changes, "confirmed", confirmed)
 
 
 def forget_key(planting: Planting) -> None:

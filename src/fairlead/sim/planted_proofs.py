@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fairlead.orders import execution
+from fairlead.orders import changes, execution, round_ends
+from fairlead.orders.failures import Failure
 from fairlead.orders.model import Attempt, AttemptState
 from fairlead.ports import Chain, SignatureStatus
 from fairlead.solana import evidence, program_errors, proof
@@ -212,10 +213,10 @@ def latch_taken_is_failed(planting: Planting) -> None:
     """Takes "latch taken" for the order's failure."""
 
     def latch_taken(order: Any, now_ms: int, policy: Any, settled: Any = ()) -> Any:
-        why = execution.Failure("latch_taken", "somebody was faster", terminal=True)
-        return execution.round_failed(order, why, now_ms, policy, settled)
+        why = Failure("latch_taken", "somebody was faster", terminal=True)
+        return round_ends.round_failed(order, why, now_ms, policy, settled)
 
-    planting.replace(execution, "latch_taken", latch_taken)
+    planting.replace(round_ends, "latch_taken", latch_taken)
 
 
 def latch_taken_is_executed(planting: Planting) -> None:
@@ -227,7 +228,7 @@ def latch_taken_is_executed(planting: Planting) -> None:
             if error is not None and program_errors.failure_of(error, ()).latch_taken:
                 in_atoms, least = work.order.terms.amount_in_atoms, attempt.minimum_out_atoms
                 now_ms = bench.now_ms()
-                change = execution.confirmed(work.order, attempt, in_atoms, least, 0, now_ms)
+                change = changes.confirmed(work.order, attempt, in_atoms, least, 0, now_ms)
                 await bench.commit(work, change)
                 return True
         return await real(bench, work, proven)
@@ -242,7 +243,7 @@ def ignore_fork(planting: Planting) -> None:
         attempt, terms = execution.winner_of(work.order, work.attempts), work.order.terms
         in_atoms, out_atoms = terms.amount_in_atoms, work.order.amount_out_atoms or 0
         said = _evidence(attempt, Settled(AttemptState.SUCCEEDED, attempt.slot))
-        change = execution.finalized(
+        change = changes.finalized(
             work.order, attempt, in_atoms, out_atoms, attempt.slot or 0, self._bench.now_ms(), said
         )
         if await self._commit(work, change):

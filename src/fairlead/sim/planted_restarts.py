@@ -4,7 +4,7 @@ the engine then does."""
 from collections.abc import Sequence
 from typing import Any
 
-from fairlead.orders import execution
+from fairlead.orders import changes
 from fairlead.orders.model import Attempt, AttemptKind
 from fairlead.sim.planted_proofs import Planting
 from fairlead.workers import landing, reconciling
@@ -29,7 +29,7 @@ def won_cancel_is_executed(planting: Planting) -> None:
             return False
         swap = next(a for a in reversed(work.attempts) if a.kind is AttemptKind.SWAP)
         in_atoms, least = work.order.terms.amount_in_atoms, swap.minimum_out_atoms
-        change = execution.confirmed(work.order, swap, in_atoms, least, 0, bench.now_ms())
+        change = changes.confirmed(work.order, swap, in_atoms, least, 0, bench.now_ms())
         await bench.commit(work, change)
         return True
 

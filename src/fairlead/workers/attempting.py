@@ -6,8 +6,8 @@ import structlog
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
-from fairlead.orders import budget, exact_out, execution, resting
-from fairlead.orders.execution import Failure
+from fairlead.orders import budget, changes, exact_out, resting, round_ends
+from fairlead.orders.failures import Failure, refused
 from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
 from fairlead.orders.plan import Surroundings, latch_of, legs_of, swap_plan
 from fairlead.ports import Blockhash
@@ -38,19 +38,19 @@ async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
         made = await _make(bench, order, work.attempts, purpose)
     except Unavailable:
         now_ms = bench.now_ms()
-        await bench.commit(work, execution.outage(order, now_ms, bench.settings.retry))
+        await bench.commit(work, changes.outage(order, now_ms, bench.settings.retry))
         return
     now_ms = bench.now_ms()
     retry = bench.settings.retry
     match made:
         case Failure():
-            await bench.commit(work, execution.round_failed(order, made, now_ms, retry))
+            await bench.commit(work, round_ends.round_failed(order, made, now_ms, retry))
         case LatchTaken():
             await latches.taken_before(bench, work)
         case NotNow():
             raise AssertionError(f"{purpose} waits for nothing")
         case Made():
-            change = execution.submitted(order, made.route, made.attempt, now_ms, purpose)
+            change = changes.submitted(order, made.route, made.attempt, now_ms, purpose)
             await bench.commit(work, change)
 
 
@@ -65,7 +65,7 @@ async def attempt_beside(bench: Workbench, work: Work, purpose: Purpose) -> bool
         log.info("no_other_attempt", order_id=order.order_id, purpose=purpose.value, why=reason)
         return False
     now_ms = bench.now_ms()
-    change = execution.submitted(order, made.route, made.attempt, now_ms, purpose)
+    change = changes.submitted(order, made.route, made.attempt, now_ms, purpose)
     await bench.commit(work, change)
     return True
 
@@ -164,7 +164,7 @@ def _limits(order: Order, earlier: tuple[Attempt, ...], route: Route) -> tuple[i
     it may take."""
     exact = order.terms.exact_out_atoms
     if exact is None:
-        return execution.minimum_for(order, route.amount_out_atoms), None
+        return changes.minimum_for(order, route.amount_out_atoms), None
     return exact, exact_out.maximum_for(order, earlier, route.amount_in_atoms)
 
 
@@ -233,6 +233,4 @@ def _refused(
     """The simulation failed: nothing was signed, nothing is stored (rule 8)."""
     if failure.latch_taken:
         return LatchTaken()
-    return execution.refused(
-        failure, at_floor=at_floor, candidates=route.candidates, where="simulation: "
-    )
+    return refused(failure, at_floor=at_floor, candidates=route.candidates, where="simulation: ")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 from solders.pubkey import Pubkey
 
-from fairlead.orders import budget, execution
+from fairlead.orders import budget, changes
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState
 from fairlead.orders.plan import latch_of
 from fairlead.ports import Chain
@@ -52,7 +52,7 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
     if any(attempt.signature == other.signature for other in work.attempts):
         # The endpoint knows no newer blockhash, and no higher price can be had.
         return False
-    await bench.commit(work, execution.cancel_sent(order, attempt, bench.now_ms()))
+    await bench.commit(work, changes.cancel_sent(order, attempt, bench.now_ms()))
     return True
 
 

@@ -7,7 +7,7 @@ import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.orders import exact_out, resting, routes
-from fairlead.orders.execution import Failure
+from fairlead.orders.failures import Failure
 from fairlead.orders.model import Attempt, Order
 from fairlead.ports import PoolSnapshot
 from fairlead.routing import NetworkCosts, NoRoute, Route, RouteRequest, best_route

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution
+from fairlead.orders import changes
 from fairlead.orders.budget import live_of, may_sign
 from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
@@ -72,7 +72,7 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
             # Unknown stays unknown, and visible (rule 18).
             work.place.release()
             flight.of(attempts[-1]).learnt_ms = elapsed_ms
-            await bench.commit(work, execution.still_proving(work.order, why, bench.now_ms()))
+            await bench.commit(work, changes.still_proving(work.order, why, bench.now_ms()))
 
 
 async def _step(
@@ -209,7 +209,7 @@ async def _confirm(bench: Workbench, work: Work, attempt: Attempt, slot: int) ->
         # What is called a success and moved nothing is invented: ours cannot.
         return False
     now_ms = bench.now_ms()
-    change = execution.confirmed(
+    change = changes.confirmed(
         work.order, attempt, fill.in_atoms, fill.out_atoms, slot, now_ms, fill.detail
     )
     await bench.commit(work, change)
@@ -226,7 +226,7 @@ async def _cancel_won(bench: Workbench, work: Work, attempt: Attempt) -> bool:
     others = [other.signature for other in live_of(work.attempts) if other is not attempt]
     statuses = dict(zip(others, await chain.signature_statuses(others), strict=True))
     now_ms = bench.now_ms()
-    change = execution.cancel_won(work.order, attempt, settled, work.attempts, statuses, now_ms)
+    change = changes.cancel_won(work.order, attempt, settled, work.attempts, statuses, now_ms)
     await bench.commit(work, change)
     return True
 
@@ -276,7 +276,7 @@ async def _settle(bench: Workbench, work: Work, proven: Sequence[tuple[Attempt, 
             over = await latches.is_over(bench, work, known)
             if not over:
                 return over is not None
-    await bench.commit(work, execution.settled(work.order, known, bench.now_ms()))
+    await bench.commit(work, changes.settled(work.order, known, bench.now_ms()))
     return True
 
 

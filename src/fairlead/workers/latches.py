@@ -12,7 +12,7 @@ import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.errors import Unavailable
-from fairlead.orders import adopting, execution
+from fairlead.orders import adopting, round_ends
 from fairlead.orders.model import Attempt, AttemptKind, AttemptSettled, AttemptState, Order
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana.adoption import Swapped, attempt_of, is_cancel, swap_in
@@ -52,7 +52,7 @@ async def taken(bench: Workbench, work: Work, settled: tuple[AttemptSettled, ...
     taker = await _who_took(bench.parts.chain, order, order.latch_generation)
     now_ms = bench.now_ms()
     if isinstance(taker, Stranger):
-        change = execution.latch_taken(order, now_ms, bench.settings.retry, settled)
+        change = round_ends.latch_taken(order, now_ms, bench.settings.retry, settled)
         await bench.commit(work, change)
         return True
     if not isinstance(taker, Ours):
@@ -67,7 +67,7 @@ async def taken(bench: Workbench, work: Work, settled: tuple[AttemptSettled, ...
 async def is_over(bench: Workbench, work: Work, dead: tuple[AttemptSettled, ...]) -> bool | None:
     """Whether nothing of the order took the latch of its live attempts, now proven dead. False when
     one that did is adopted; None while that is not known."""
-    for generation in range(work.order.latch_generation, execution.MAX_LATCH_GENERATIONS):
+    for generation in range(work.order.latch_generation, round_ends.MAX_LATCH_GENERATIONS):
         taker = await _who_took(bench.parts.chain, work.order, generation)
         if not isinstance(taker, Stranger):
             break
@@ -140,7 +140,7 @@ def _latch_of(order: Order, transaction: LandedTransaction) -> tuple[str, int] |
     """Address and generation of the latch that it took."""
     wallet = order.terms.wallet
     seed = seeds_in(transaction, wallet).latch
-    for generation in range(execution.MAX_LATCH_GENERATIONS):
+    for generation in range(round_ends.MAX_LATCH_GENERATIONS):
         if seed == latch_seed(order.secret, generation):
             return str(latch_address(Pubkey.from_string(wallet), seed)), generation
     return None

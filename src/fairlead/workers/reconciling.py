@@ -15,12 +15,12 @@ from solders.pubkey import Pubkey
 
 from fairlead.errors import FairleadError, Unavailable
 from fairlead.orders import lifecycle, resting
-from fairlead.orders.execution import MAX_LATCH_GENERATIONS
 from fairlead.orders.model import (
     NEVER_MS,
     Order,
     OrderStatus,
 )
+from fairlead.orders.round_ends import MAX_LATCH_GENERATIONS
 from fairlead.ports import LandedTransaction
 from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.adoption import swap_in

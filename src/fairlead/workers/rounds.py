@@ -1,7 +1,8 @@
 """How a round ends whose attempts failed on chain: the failed transaction's own words."""
 
 from fairlead.errors import Unavailable
-from fairlead.orders import execution, resting
+from fairlead.orders import resting, round_ends
+from fairlead.orders.failures import refused
 from fairlead.orders.model import Attempt, AttemptSettled
 from fairlead.solana import program_errors
 from fairlead.workers import latches
@@ -52,6 +53,6 @@ async def end_round(
         await bench.parts.clock.sleep(bench.settings.landing.prove_ms / 1000)
         return False
     at_floor = attempt.minimum_out_atoms == resting.floor_of(order)
-    why = execution.refused(failure, at_floor=at_floor)
-    await bench.commit(work, execution.round_failed(order, why, bench.now_ms(), retry, settled))
+    why = refused(failure, at_floor=at_floor)
+    await bench.commit(work, round_ends.round_failed(order, why, bench.now_ms(), retry, settled))
     return True

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
-from fairlead.orders import execution
+from fairlead.orders import changes, execution
 from fairlead.orders.budget import live_of
 from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus
 from fairlead.ports import Chain, EpochInfo, SignatureStatus
@@ -214,10 +214,10 @@ class Settler:
         """The fill is the chain's word for good."""
         now_ms = self._bench.now_ms()
         others = [each.signature for each in live_of(work.attempts) if each is not attempt]
-        lost = execution.lost_to(
+        lost = changes.lost_to(
             attempt, work.attempts, await _statuses(self._bench.parts.chain, others)
         )
-        change = execution.finalized(
+        change = changes.finalized(
             work.order,
             attempt,
             fill.in_atoms,
@@ -237,7 +237,7 @@ class Settler:
 
     async def _lost(self, work: Work) -> None:
         """A fork took it (rule 19): back to landing with the same bytes."""
-        change = execution.dropped(work.order, self._bench.now_ms(), work.attempts)
+        change = changes.dropped(work.order, self._bench.now_ms(), work.attempts)
         if await self._commit(work, change):
             self._forget(work)
             self._land_again(work)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.orders import execution, proofs
+from fairlead.orders import changes, proofs
 from fairlead.orders.budget import Bidding
 from fairlead.orders.model import Attempt, Change, Order
 from fairlead.orders.retry import RetryPolicy
@@ -104,8 +104,8 @@ class Workbench:
         """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
         change = proofs.marked(change, work.attempts)
         sequence = await self.parts.store.apply(change)
-        work.order = execution.applied(work.order, change, sequence)
-        work.attempts = execution.settle(work.attempts, change)
+        work.order = changes.applied(work.order, change, sequence)
+        work.attempts = changes.settle(work.attempts, change)
 
     async def reload(self, work: Work) -> bool:
         """Read the order again; False when it is not ours any more."""

@@ -2,8 +2,7 @@
 
 import pytest
 
-from fairlead.orders.execution import Failure
-from fairlead.orders.failures import FAILURE_CODES
+from fairlead.orders.failures import FAILURE_CODES, Failure
 from fairlead.solana.program_errors import code_of
 from fairlead.venues.venue import ErrorClass
 

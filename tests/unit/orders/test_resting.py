@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.orders import budget, execution, resting
-from fairlead.orders.execution import Commit, Failure
+from fairlead.orders import budget, changes, execution, resting, round_ends
+from fairlead.orders.execution import Commit
+from fairlead.orders.failures import Failure
 from fairlead.orders.model import (
     NEVER_MS,
     Attempt,
@@ -59,7 +60,7 @@ def test_minimum_of_a_limit_order_is_never_below_its_floor(quoted: int, slippage
     row = msgspec.structs.replace(
         row, terms=msgspec.structs.replace(row.terms, slippage_bps=slippage_bps)
     )
-    minimum = execution.minimum_for(row, quoted)
+    minimum = changes.minimum_for(row, quoted)
     assert minimum == max(FLOOR, quoted * (10_000 - slippage_bps) // 10_000)
 
 
@@ -72,9 +73,9 @@ def _route() -> Route:
 
 def test_the_row_keeps_the_floor_and_not_the_minimum_of_one_round() -> None:
     made = attempt(minimum_out_atoms=FLOOR + 1_000_000)
-    change = execution.submitted(limit_order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
+    change = changes.submitted(limit_order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
     assert FLOOR == change.minimum_out_atoms
-    market = execution.submitted(order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
+    market = changes.submitted(order(S.ROUTING), _route(), made, NOW_MS, Purpose.FIRST)
     assert FLOOR + 1_000_000 == market.minimum_out_atoms
 
 
@@ -121,7 +122,7 @@ def test_no_route_reaches_what_none_pays() -> None:
 def test_round_that_ends_below_the_floor_goes_back_to_rest(status: OrderStatus) -> None:
     settled = (AttemptSettled("5" * 88, AttemptState.ERRORED, 7, "{}"),)
     row = limit_order(status, round=3, earlier_rounds=1)
-    change = execution.round_failed(row, BELOW, NOW_MS, POLICY, settled)
+    change = round_ends.round_failed(row, BELOW, NOW_MS, POLICY, settled)
     assert (S.OPEN, NEVER_MS, True) == (change.status, change.due_at_ms, change.release)
     assert (None, 3, settled) == (change.round, change.earlier_rounds, change.settled)
     assert not change.end
@@ -132,34 +133,34 @@ def test_round_that_ends_below_the_floor_goes_back_to_rest(status: OrderStatus) 
 
 
 def test_round_that_ends_above_the_floor_is_a_failed_round() -> None:
-    change = execution.round_failed(limit_order(S.ROUTING), ABOVE, NOW_MS, POLICY)
+    change = round_ends.round_failed(limit_order(S.ROUTING), ABOVE, NOW_MS, POLICY)
     assert (S.ROUTING, 2) == (change.status, change.round)
 
 
 def test_market_order_never_rests() -> None:
-    change = execution.round_failed(order(S.ROUTING), BELOW, NOW_MS, POLICY)
+    change = round_ends.round_failed(order(S.ROUTING), BELOW, NOW_MS, POLICY)
     assert (S.ROUTING, 2) == (change.status, change.round)
 
 
 def test_terminal_failure_fails_a_limit_order_too() -> None:
     terminal = msgspec.structs.replace(BELOW, terminal=True)
     assert (
-        S.FAILED is execution.round_failed(limit_order(S.ROUTING), terminal, NOW_MS, POLICY).status
+        S.FAILED is round_ends.round_failed(limit_order(S.ROUTING), terminal, NOW_MS, POLICY).status
     )
 
 
 def test_rounds_are_counted_from_the_last_firing() -> None:
     row = limit_order(S.ROUTING, round=7, earlier_rounds=5)
-    change = execution.round_failed(row, ABOVE, NOW_MS, POLICY)
+    change = round_ends.round_failed(row, ABOVE, NOW_MS, POLICY)
     assert change.due_at_ms is not None
     assert (8, 2_000) == (change.round, change.due_at_ms - NOW_MS)
     last = msgspec.structs.replace(row, round=8)
-    assert S.FAILED is execution.round_failed(last, ABOVE, NOW_MS, POLICY).status
+    assert S.FAILED is round_ends.round_failed(last, ABOVE, NOW_MS, POLICY).status
 
 
 def test_cancel_wins_over_rest() -> None:
     row = limit_order(S.CANCELLING, cancel_requested=True)
-    assert S.CANCELLED is execution.round_failed(row, BELOW, NOW_MS, POLICY).status
+    assert S.CANCELLED is round_ends.round_failed(row, BELOW, NOW_MS, POLICY).status
 
 
 @pytest.mark.parametrize("why", [BELOW, ABOVE])
@@ -168,14 +169,14 @@ def test_order_past_its_expiry_ends_expired_and_does_not_rest(
     why: Failure, status: OrderStatus
 ) -> None:
     row = limit_order(status, expires_at_ms=NOW_MS, round=3)
-    change = execution.round_failed(row, why, NOW_MS, POLICY)
+    change = round_ends.round_failed(row, why, NOW_MS, POLICY)
     assert [E.ROUND_FAILED, E.EXPIRED] == [event.type for event in change.events]
     assert (S.EXPIRED, True) == (change.status, change.end)
 
 
 def test_order_that_expires_later_rests_until_then() -> None:
     row = limit_order(S.ROUTING, expires_at_ms=NOW_MS + 1)
-    assert S.OPEN is execution.round_failed(row, BELOW, NOW_MS, POLICY).status
+    assert S.OPEN is round_ends.round_failed(row, BELOW, NOW_MS, POLICY).status
 
 
 def test_expiry_in_the_last_round_ends_the_order_expired() -> None:
@@ -188,7 +189,7 @@ def test_expiry_in_the_last_round_ends_the_order_expired() -> None:
 
 def test_what_a_reopened_order_has_used_up_is_known_in_memory_too() -> None:
     row = limit_order(S.ROUTING, round=2)
-    after = execution.applied(row, execution.round_failed(row, BELOW, NOW_MS, POLICY), 5)
+    after = changes.applied(row, round_ends.round_failed(row, BELOW, NOW_MS, POLICY), 5)
     assert (S.OPEN, 2, 2, None) == (after.status, after.round, after.earlier_rounds, after.owner)
     assert NEVER_MS == after.due_at_ms
 
