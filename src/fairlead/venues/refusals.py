@@ -15,8 +15,8 @@ from fairlead.venues.raydium import (
     amm_v4_curve,
     clmm_accounts,
     clmm_errors,
-    cpmm,
     cpmm_accounts,
+    cpmm_curve,
 )
 from fairlead.venues.token2022 import is_token_program
 from fairlead.venues.venue import ErrorClass
@@ -35,7 +35,7 @@ def classify(program_id: Pubkey, log_name: str | None, code: int | None) -> Erro
     if is_token_program(program_id):
         return ErrorClass.TERMINAL
     if program_id in (cpmm_accounts.PROGRAM_ID, cpmm_accounts.DEVNET_PROGRAM_ID):
-        return cpmm.classify(log_name, code)
+        return cpmm_curve.classify(log_name, code)
     if program_id == damm_v2_accounts.PROGRAM_ID:
         return damm_v2_errors.classify(log_name, code)
     if program_id in clmm_accounts.PROGRAM_IDS:

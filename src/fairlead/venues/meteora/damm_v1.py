@@ -15,13 +15,8 @@ from fairlead.venues.meteora.damm_v1_accounts import (
     POOL_DISCRIMINATOR,
     PROGRAM_ID,
     STABLE_END,
-    VAULT_DISCRIMINATOR,
-    VAULT_PROFIT_END,
-    VAULT_PROGRAM_ID,
     PoolNumbers,
-    VaultState,
     decode_numbers,
-    decode_vault,
     lp_mint_address,
     stake_address,
     token_vault_address,
@@ -38,13 +33,9 @@ from fairlead.venues.meteora.damm_v1_swap import (
     raised_minimum,
     swap,
 )
-from fairlead.venues.token2022 import (
-    STATE_FROZEN,
-    TOKEN_PROGRAM,
-    amount_of,
-    decode_mint,
-    is_token_account,
-)
+from fairlead.venues.meteora.damm_v1_vaults import vault_side, vault_state
+from fairlead.venues.pair import LoadedPair
+from fairlead.venues.token2022 import TOKEN_PROGRAM
 from fairlead.venues.venue import (
     Account,
     ChainTime,
@@ -111,7 +102,8 @@ class DammV1Pool(msgspec.Struct, frozen=True, gc=False):
 
     def _needed_with(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
         """As `accounts_needed`, by what these vaults' own bytes say."""
-        states = (self._vault_state(accounts, 0), self._vault_state(accounts, 1))
+        vaults = zip(self.vault_states, self.mints, strict=True)
+        states = [vault_state(accounts, vault, mint) for vault, mint in vaults]
         mints = tuple(state.lp_mint for state in states)
         tokens = tuple(state.token_vault for state in states)
         stake = () if self.stake is None else (self.stake,)
@@ -139,34 +131,12 @@ class DammV1Pool(msgspec.Struct, frozen=True, gc=False):
                 raise VenueError(
                     ErrorClass.TERMINAL, "wrong_stake_account", detail=str(self.stake)
                 ) from None
-        sides = (self._vault(accounts, 0), self._vault(accounts, 1))
-        return LoadedDammV1Pool(self, sides, price)
-
-    def _vault_state(self, accounts: Mapping[Pubkey, Account], side: int) -> VaultState:
-        address = self.vault_states[side]
-        account = account_of(accounts, address)
-        if (
-            account.owner != VAULT_PROGRAM_ID
-            or len(account.data) < VAULT_PROFIT_END
-            or account.data[:8] != VAULT_DISCRIMINATOR
-        ):
-            raise VenueError(ErrorClass.TERMINAL, "not_a_vault", detail=str(address))
-        state = decode_vault(account.data)
-        if state.token_mint != self.mints[side]:
-            raise VenueError(ErrorClass.TERMINAL, "wrong_vault", detail=str(address))
-        return state
-
-    def _vault(self, accounts: Mapping[Pubkey, Account], side: int) -> VaultSide:
-        state = self._vault_state(accounts, side)
-        lp_mint = account_of(accounts, state.lp_mint)
-        if lp_mint.owner != TOKEN_PROGRAM:
-            raise VenueError(ErrorClass.TERMINAL, "not_a_mint", detail=str(state.lp_mint))
-        return VaultSide(
-            state,
-            _tokens(accounts, self.shares[side], state.lp_mint),
-            decode_mint(lp_mint).supply_atoms,
-            _tokens(accounts, state.token_vault, state.token_mint),
+        (vault_a, vault_b), (mint_a, mint_b) = self.vault_states, self.mints
+        sides = (
+            vault_side(accounts, vault_a, mint_a, self.shares[0]),
+            vault_side(accounts, vault_b, mint_b, self.shares[1]),
         )
+        return LoadedDammV1Pool(self, sides, price)
 
 
 def decode(address: Pubkey, account: Account) -> DammV1Pool:
@@ -189,25 +159,13 @@ def decode(address: Pubkey, account: Account) -> DammV1Pool:
     )
 
 
-class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
+class LoadedDammV1Pool(LoadedPair, frozen=True, gc=False):
     """A pool with its two vaults."""
 
     pool: DammV1Pool
     sides: tuple[VaultSide, VaultSide]
     # What the stake pool says now; None for other pools.
     stake_price: int | None
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DAMM_V1
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
 
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
@@ -291,15 +249,6 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
             user, input_mint, user_input, user_output, maximum_in_atoms, amount_out_atoms
         )
 
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is A for B."""
-        mint_a, mint_b = self.pool.mints
-        if input_mint == mint_a:
-            return True
-        if input_mint == mint_b:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
     def _stable(self, time: ChainTime) -> StableCurve | None:
         numbers = self.pool.numbers
         check_open(numbers, time)
@@ -344,14 +293,3 @@ class LoadedDammV1Pool(msgspec.Struct, frozen=True, gc=False):
 
 def _pair(data: bytes, places: tuple[slice, slice]) -> tuple[Pubkey, Pubkey]:
     return Pubkey.from_bytes(data[places[0]]), Pubkey.from_bytes(data[places[1]])
-
-
-def _tokens(accounts: Mapping[Pubkey, Account], address: Pubkey, mint: Pubkey) -> int:
-    """What the token account at this address holds; `VenueError` where it is of another mint."""
-    account = account_of(accounts, address)
-    data = account.data
-    if account.owner != TOKEN_PROGRAM or not is_token_account(account) or data[:32] != bytes(mint):
-        raise VenueError(ErrorClass.TERMINAL, "wrong_token_account", detail=str(address))
-    if data[108] == STATE_FROZEN:
-        raise VenueError(ErrorClass.TERMINAL, "frozen_vault", detail=str(address))
-    return amount_of(data)

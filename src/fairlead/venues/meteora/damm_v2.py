@@ -33,12 +33,11 @@ from fairlead.venues.meteora.damm_v2_swap import (
     swap_in,
     swap_out,
 )
+from fairlead.venues.pair import LoadedPair, token_2022_mints, transfer_fees, withholding
 from fairlead.venues.token2022 import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
     Mint,
-    TransferFee,
-    decode_mint,
 )
 from fairlead.venues.venue import (
     Account,
@@ -47,7 +46,6 @@ from fairlead.venues.venue import (
     SwapQuote,
     Venue,
     VenueError,
-    account_of,
 )
 
 SWAP = bytes.fromhex("f8c69e91e17587c8")
@@ -84,8 +82,7 @@ class DammV2Pool(msgspec.Struct, frozen=True, gc=False):
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:
         """Those mints that may withhold a transfer fee; often none."""
-        pairs = zip(self.mints, self.token_programs, strict=True)
-        return tuple(mint for mint, program in pairs if program == TOKEN_2022_PROGRAM)
+        return withholding(self.mints, self.token_programs)
 
     def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
         """Nothing: the pool names all."""
@@ -97,12 +94,8 @@ class DammV2Pool(msgspec.Struct, frozen=True, gc=False):
 
     def load(self, accounts: Mapping[Pubkey, Account]) -> "LoadedDammV2Pool":
         """The pool ready to quote; `VenueError` names an account that is missing or wrong."""
-        return LoadedDammV2Pool(self, (self._mint(accounts, 0), self._mint(accounts, 1)))
-
-    def _mint(self, accounts: Mapping[Pubkey, Account], side: int) -> Mint | None:
-        if self.token_programs[side] != TOKEN_2022_PROGRAM:
-            return None
-        return decode_mint(account_of(accounts, self.mints[side]))
+        mints = token_2022_mints(accounts, self.mints, self.token_programs)
+        return LoadedDammV2Pool(self, mints)
 
 
 def decode(address: Pubkey, account: Account) -> DammV2Pool:
@@ -124,24 +117,12 @@ def decode(address: Pubkey, account: Account) -> DammV2Pool:
     )
 
 
-class LoadedDammV2Pool(msgspec.Struct, frozen=True, gc=False):
+class LoadedDammV2Pool(LoadedPair, frozen=True, gc=False):
     """A pool with what its mints withhold."""
 
     pool: DammV2Pool
     # None for a mint of SPL Token.
     token_2022_mints: tuple[Mint | None, Mint | None]
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DAMM_V2
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
 
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
@@ -229,28 +210,12 @@ class LoadedDammV2Pool(msgspec.Struct, frozen=True, gc=False):
         data = SWAP_ARGUMENTS.pack(SWAP, amount_in_atoms, minimum_out_atoms)
         return self._instruction(data, user, input_mint, user_input, user_output)
 
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is A for B."""
-        mint_a, mint_b = self.pool.mints
-        if input_mint == mint_a:
-            return True
-        if input_mint == mint_b:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
-    def _transfer_fees(self, epoch: int) -> tuple[TransferFee | None, TransferFee | None]:
-        mint_a, mint_b = self.token_2022_mints
-        return (
-            mint_a.transfer_fee(epoch) if mint_a is not None else None,
-            mint_b.transfer_fee(epoch) if mint_b is not None else None,
-        )
-
     def _swap(self, swap_mode: int, a_to_b: bool, amount_atoms: int, time: ChainTime) -> Swap:
         assert 0 <= amount_atoms <= U64_MAX
         numbers = self.pool.numbers
         point = point_of(numbers, time)
         check_open(numbers, point)
-        fees = self._transfer_fees(time.epoch)
+        fees = transfer_fees(self.token_2022_mints, time.epoch)
         if swap_mode == EXACT_OUT:
             return swap_out(numbers, fees, a_to_b, amount_atoms, point)
         partial = swap_mode == PARTIAL

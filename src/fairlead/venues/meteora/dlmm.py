@@ -26,11 +26,9 @@ from fairlead.venues.meteora.dlmm_errors import BITMAP_EXTENSION_IS_NOT_PROVIDED
 from fairlead.venues.meteora.dlmm_loaded import LoadedDlmmPool as LoadedDlmmPool
 from fairlead.venues.meteora.dlmm_path import indices_on_path, path_of
 from fairlead.venues.meteora.dlmm_swap import check_open
+from fairlead.venues.pair import token_2022_mints, withholding
 from fairlead.venues.token2022 import (
-    TOKEN_2022_PROGRAM,
-    Mint,
     amount_of,
-    decode_mint,
     is_token_account,
 )
 from fairlead.venues.venue import (
@@ -90,7 +88,7 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
         count, numbers = ARRAYS_PER_SIDE, self.numbers
         down, below = indices_on_path(numbers, decoded, count, swap_for_y=True)
         up, above = indices_on_path(numbers, decoded, count, swap_for_y=False)
-        needed = [*self.vaults, *self._token_2022_mints()]
+        needed = [*self.vaults, *withholding(self.mints, self.token_programs)]
         if extension is not None or BITMAP_EXTENSION_IS_NOT_PROVIDED in (below, above):
             needed.append(bitmap_extension_address(self.address))
         needed += [bin_array_address(self.address, index) for index in dict.fromkeys(down + up)]
@@ -108,10 +106,6 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
         """`VenueError` where the pair is disabled or not active yet."""
         check_open(self.numbers, time)
 
-    def _token_2022_mints(self) -> list[Pubkey]:
-        pairs = zip(self.mints, self.token_programs, strict=True)
-        return [mint for mint, program in pairs if program == TOKEN_2022_PROGRAM]
-
     def load(self, accounts: Mapping[Pubkey, Account]) -> LoadedDlmmPool:
         """The pool ready to quote; `VenueError` names an account that is missing or wrong.
 
@@ -123,7 +117,7 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
             path_of(self.address, self.numbers, extension, accounts, swap_for_y=swap_for_y)
             for swap_for_y in (True, False)
         )
-        mints = (self._mint(accounts, 0), self._mint(accounts, 1))
+        mints = token_2022_mints(accounts, self.mints, self.token_programs)
         reserves = (self._reserve(accounts, 0), self._reserve(accounts, 1))
         return LoadedDlmmPool(
             self,
@@ -135,11 +129,6 @@ class DlmmPool(msgspec.Struct, frozen=True, gc=False):
             down,
             up,
         )
-
-    def _mint(self, accounts: Mapping[Pubkey, Account], side: int) -> Mint | None:
-        if self.token_programs[side] != TOKEN_2022_PROGRAM:
-            return None
-        return decode_mint(account_of(accounts, self.mints[side]))
 
     def _reserve(self, accounts: Mapping[Pubkey, Account], side: int) -> int:
         account = account_of(accounts, self.vaults[side])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -16,8 +15,9 @@ from fairlead.venues.meteora.dlmm_instruction import (
 )
 from fairlead.venues.meteora.dlmm_path import Path, arrays_reached
 from fairlead.venues.meteora.dlmm_swap import Swap, check_open, spot_price, swap_in, swap_out
-from fairlead.venues.token2022 import Mint, TransferFee
-from fairlead.venues.venue import ChainTime, ErrorClass, Pool, SwapQuote, Venue, VenueError
+from fairlead.venues.pair import LoadedPair, transfer_fees
+from fairlead.venues.token2022 import Mint
+from fairlead.venues.venue import ChainTime, ErrorClass, SwapQuote, VenueError
 
 SPARE_ARRAYS = 1
 """Passed beyond those the amount reaches, for a price that moves until it lands."""
@@ -26,10 +26,9 @@ INSUFFICIENT_FUNDS = 1
 """The token program's number where a reserve is short."""
 
 
-class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
+class LoadedDlmmPool(LoadedPair, frozen=True, gc=False):
     """A pool with its liquidity in both directions and what its mints withhold."""
 
-    pool: Pool
     keys: PairKeys
     numbers: PairNumbers
     # None for a mint of SPL Token.
@@ -40,18 +39,6 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
     # Down for X to Y, up for Y to X.
     down: Path
     up: Path
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DLMM
-
-    @property
-    def address(self) -> Pubkey:
-        return self.keys.lb_pair
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.keys.mints
 
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
@@ -161,28 +148,12 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
             data, keys, user, wallet, indices, has_extension=has_extension, v1=v1
         )
 
-    def _swap_for_y(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is X for Y."""
-        mint_x, mint_y = self.keys.mints
-        if input_mint == mint_x:
-            return True
-        if input_mint == mint_y:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
     def _path(self, input_mint: Pubkey) -> Path:
-        return self.down if self._swap_for_y(input_mint) else self.up
-
-    def _transfer_fees(self, epoch: int) -> tuple[TransferFee | None, TransferFee | None]:
-        mint_x, mint_y = self.token_2022_mints
-        return (
-            mint_x.transfer_fee(epoch) if mint_x is not None else None,
-            mint_y.transfer_fee(epoch) if mint_y is not None else None,
-        )
+        return self.down if self._direction(input_mint) else self.up
 
     def _highest_transfer_fee(self, input_mint: Pubkey, amount_out_atoms: int) -> int:
         """On the output, in any epoch."""
-        mint = self.token_2022_mints[1 if self._swap_for_y(input_mint) else 0]
+        mint = self.token_2022_mints[1 if self._direction(input_mint) else 0]
         if mint is None:
             return 0
         fees = (mint.older_fee, mint.newer_fee)
@@ -197,9 +168,9 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
         arrays: int | None,
     ) -> Swap:
         assert 0 <= amount_atoms <= U64_MAX
-        swap_for_y, numbers = self._swap_for_y(input_mint), self.numbers
+        swap_for_y, numbers = self._direction(input_mint), self.numbers
         check_open(numbers, time)
-        fees = self._transfer_fees(time.epoch)
+        fees = transfer_fees(self.token_2022_mints, time.epoch)
         path = self.down if swap_for_y else self.up
         if arrays is not None and arrays < len(path.arrays):
             path = Path(path.arrays[:arrays], None)
@@ -210,7 +181,7 @@ class LoadedDlmmPool(msgspec.Struct, frozen=True, gc=False):
         return swap
 
     def _quote(self, input_mint: Pubkey, swap: Swap, *, exact_in: bool) -> SwapQuote:
-        swap_for_y = self._swap_for_y(input_mint)
+        swap_for_y = self._direction(input_mint)
         mint_in, mint_out = self.mints if swap_for_y else (self.mints[1], self.mints[0])
         net_in = swap.into_reserve - (swap.fee if swap.fee_on_input else 0)
         gross_out = swap.out_of_reserve + (0 if swap.fee_on_input else swap.fee)

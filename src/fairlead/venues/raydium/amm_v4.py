@@ -6,13 +6,14 @@ instruction fills the market's places with the pool's own address, which every b
 of status 1 is quoted only while nothing of it is on the book.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
+from fairlead.venues.pair import LoadedPair, vault_atoms
 from fairlead.venues.raydium.amm_v4_accounts import (
     OPEN_ORDERS_SIZE,
     POOL_SIZE,
@@ -36,15 +37,14 @@ from fairlead.venues.raydium.amm_v4_swap import (
     Swap,
     Transition,
     after_swap,
+    check_amounts,
+    check_counter,
     check_status,
-    exact_in,
-    exact_out,
+    unchecked_in,
+    unchecked_out,
 )
 from fairlead.venues.token2022 import (
-    STATE_FROZEN,
     TOKEN_PROGRAM,
-    amount_of,
-    is_token_account,
 )
 from fairlead.venues.venue import (
     Account,
@@ -53,7 +53,6 @@ from fairlead.venues.venue import (
     SwapQuote,
     Venue,
     VenueError,
-    account_of,
 )
 
 COMPUTE_UNITS = 34_000
@@ -104,7 +103,11 @@ class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         A market or target orders account among them takes its place in the instruction.
         """
         book, book_atoms = self._order_book(accounts)
-        vaults = (self._vault(accounts, 0), self._vault(accounts, 1))
+        data, (vault_0, vault_1), (mint_0, mint_1) = self.data, self.vaults, MINTS
+        vaults = (
+            vault_atoms(accounts, vault_0, data[mint_0], classic=True),
+            vault_atoms(accounts, vault_1, data[mint_1], classic=True),
+        )
         return LoadedAmmV4Pool(self, vaults, book_atoms, book)
 
     def _key(self, place: slice) -> Pubkey:
@@ -133,19 +136,6 @@ class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
             atoms = open_orders_atoms(orders.data)
         return OrderBook(open_orders, named, program, address, market), atoms
 
-    def _vault(self, accounts: Mapping[Pubkey, Account], side: int) -> int:
-        account = account_of(accounts, self.vaults[side])
-        data = account.data
-        if (
-            account.owner != TOKEN_PROGRAM
-            or not is_token_account(account)
-            or data[:32] != self.data[MINTS[side]]
-        ):
-            raise VenueError(ErrorClass.TERMINAL, "wrong_vault", detail=str(self.vaults[side]))
-        if data[108] == STATE_FROZEN:
-            raise VenueError(ErrorClass.TERMINAL, "frozen_vault", detail=str(self.vaults[side]))
-        return amount_of(data)
-
 
 def decode(address: Pubkey, account: Account) -> AmmV4Pool:
     """The pool in this account; `VenueError` not_a_pool where there is none."""
@@ -167,7 +157,7 @@ def decode(address: Pubkey, account: Account) -> AmmV4Pool:
     )
 
 
-class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
+class LoadedAmmV4Pool(LoadedPair, frozen=True, gc=False):
     """A pool with what its vaults hold."""
 
     pool: AmmV4Pool
@@ -176,18 +166,6 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
     order_book_atoms: tuple[int, int] | None
     # Named in the instruction where it is given.
     book: OrderBook | None
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_AMM_V4
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
 
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
@@ -204,7 +182,7 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         """What the program would pay now for this input; see `checked_ceil_div`."""
         coin_to_pc = self._direction(input_mint)
         return self._quote(
-            input_mint, self._exact_in(coin_to_pc, amount_in_atoms, time, old_ceil_div)
+            input_mint, self._swap(unchecked_in, coin_to_pc, amount_in_atoms, time, old_ceil_div)
         )
 
     def quote_exact_out(
@@ -217,7 +195,7 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
     ) -> SwapQuote:
         """What the program would take now for this output; see `checked_ceil_div`."""
         coin_to_pc = self._direction(input_mint)
-        swap = self._exact_out(coin_to_pc, amount_out_atoms, time, old_ceil_div)
+        swap = self._swap(unchecked_out, coin_to_pc, amount_out_atoms, time, old_ceil_div)
         return self._quote(input_mint, swap)
 
     def after_exact_in(
@@ -230,7 +208,7 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
     ) -> Transition:
         """What this swap would change."""
         coin_to_pc = self._direction(input_mint)
-        swap = self._exact_in(coin_to_pc, amount_in_atoms, time, old_ceil_div)
+        swap = self._swap(unchecked_in, coin_to_pc, amount_in_atoms, time, old_ceil_div)
         return after_swap(self.pool.data, coin_to_pc, swap, time.epoch)
 
     def after_exact_out(
@@ -243,7 +221,7 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
     ) -> Transition:
         """What this swap would change."""
         coin_to_pc = self._direction(input_mint)
-        swap = self._exact_out(coin_to_pc, amount_out_atoms, time, old_ceil_div)
+        swap = self._swap(unchecked_out, coin_to_pc, amount_out_atoms, time, old_ceil_div)
         return after_swap(self.pool.data, coin_to_pc, swap, time.epoch)
 
     def swap_exact_in(
@@ -280,32 +258,21 @@ class LoadedAmmV4Pool(msgspec.Struct, frozen=True, gc=False):
         amounts = (maximum_in_atoms, amount_out_atoms)
         return self._instruction(tag, amounts, (user_input, user_output, user))
 
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is coin for pc."""
-        coin_mint, pc_mint = self.pool.mints
-        if input_mint == coin_mint:
-            return True
-        if input_mint == pc_mint:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
-    def _exact_in(
-        self, coin_to_pc: bool, amount_in: int, time: ChainTime, old_ceil_div: bool
+    def _swap(
+        self,
+        move: Callable[..., Swap],
+        coin_to_pc: bool,
+        amount_atoms: int,
+        time: ChainTime,
+        old_ceil_div: bool,
     ) -> Swap:
-        assert 0 <= amount_in <= U64_MAX
+        assert 0 <= amount_atoms <= U64_MAX
         numbers = self.pool.numbers
         check_status(numbers, time, self.order_book_atoms)
-        vaults = self.vault_atoms
-        return exact_in(numbers, vaults, coin_to_pc, amount_in, old_ceil_div=old_ceil_div)
-
-    def _exact_out(
-        self, coin_to_pc: bool, amount_out: int, time: ChainTime, old_ceil_div: bool
-    ) -> Swap:
-        assert 0 <= amount_out <= U64_MAX
-        numbers = self.pool.numbers
-        check_status(numbers, time, self.order_book_atoms)
-        vaults = self.vault_atoms
-        return exact_out(numbers, vaults, coin_to_pc, amount_out, old_ceil_div=old_ceil_div)
+        swap = move(numbers, self.vault_atoms, coin_to_pc, amount_atoms, old_ceil_div=old_ceil_div)
+        check_amounts(swap)
+        check_counter(numbers, coin_to_pc, swap)
+        return swap
 
     def _quote(self, input_mint: Pubkey, swap: Swap) -> SwapQuote:
         at_pool_price = (swap.amount_in - swap.fee) * swap.reserve_out

@@ -79,36 +79,6 @@ def check_status(
         raise VenueError(ErrorClass.TERMINAL, "funds_on_the_order_book")
 
 
-def exact_in(
-    numbers: PoolNumbers,
-    vaults: tuple[int, int],
-    coin_to_pc: bool,
-    amount_in: int,
-    *,
-    old_ceil_div: bool = False,
-) -> Swap:
-    """The swap that takes `amount_in` from the user. `vaults`: atoms of coin, pc."""
-    swap = unchecked_in(numbers, vaults, coin_to_pc, amount_in, old_ceil_div=old_ceil_div)
-    check_amounts(swap)
-    check_counter(numbers, coin_to_pc, swap)
-    return swap
-
-
-def exact_out(
-    numbers: PoolNumbers,
-    vaults: tuple[int, int],
-    coin_to_pc: bool,
-    amount_out: int,
-    *,
-    old_ceil_div: bool = False,
-) -> Swap:
-    """The swap that brings `amount_out` to the user. `vaults`: atoms of coin, pc."""
-    swap = unchecked_out(numbers, vaults, coin_to_pc, amount_out, old_ceil_div=old_ceil_div)
-    check_amounts(swap)
-    check_counter(numbers, coin_to_pc, swap)
-    return swap
-
-
 def unchecked_in(
     numbers: PoolNumbers,
     vaults: tuple[int, int],
@@ -117,7 +87,11 @@ def unchecked_in(
     *,
     old_ceil_div: bool = False,
 ) -> Swap:
-    """`exact_in` before `check_amounts`: the program looks at the user's limit in between."""
+    """The swap that takes `amount_in` from the user. `vaults`: atoms of coin, pc.
+
+    `check_amounts` and `check_counter` are to follow: the program looks at the user's limit before
+    them.
+    """
     reserve_in, reserve_out = reserves(numbers, vaults, coin_to_pc)
     fee = swap_fee(
         amount_in,
@@ -137,7 +111,7 @@ def unchecked_out(
     *,
     old_ceil_div: bool = False,
 ) -> Swap:
-    """`exact_out` before `check_amounts`."""
+    """The swap that brings `amount_out` to the user, as `unchecked_in`."""
     reserve_in, reserve_out = reserves(numbers, vaults, coin_to_pc)
     net = swap_token_amount_base_out(amount_out, reserve_in, reserve_out, old_ceil_div=old_ceil_div)
     amount_in = with_swap_fee(

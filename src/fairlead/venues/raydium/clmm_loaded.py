@@ -2,11 +2,11 @@
 
 from functools import partial
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
+from fairlead.venues.pair import LoadedPair, transfer_fees
 from fairlead.venues.raydium.clmm_accounts import (
     ConfigRates,
     PoolNumbers,
@@ -32,8 +32,8 @@ from fairlead.venues.raydium.clmm_swap import (
     exact_in,
     exact_out,
 )
-from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint, TransferFee
-from fairlead.venues.venue import ChainTime, ErrorClass, Pool, SwapQuote, Venue, VenueError
+from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint
+from fairlead.venues.venue import ChainTime, ErrorClass, SwapQuote, VenueError
 
 COMPUTE_UNITS = 80_000
 """A swap inside one step: at most 68,000 measured with the cheap token program, 2 × 6,200 more for
@@ -45,10 +45,9 @@ MAX_COMPUTE_UNITS = 1_400_000
 """Of a whole transaction."""
 
 
-class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
+class LoadedClmmPool(LoadedPair, frozen=True, gc=False):
     """A pool with its config's rates and its tick arrays, in the order down, up."""
 
-    pool: Pool
     numbers: PoolNumbers
     amm_config: Pubkey
     observation: Pubkey
@@ -64,18 +63,6 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
     # Whether `clmm_layers` may walk it, and whether it walks every swap.
     unproven: bool = False
     layered: bool = False
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_CLMM
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
 
     def quote_exact_in(
         self,
@@ -186,15 +173,6 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         )
         return swap_v1(accounts, wallet, arguments) if v1 else swap_v2(accounts, wallet, arguments)
 
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is token 0 for token 1."""
-        mint_0, mint_1 = self.pool.mints
-        if input_mint == mint_0:
-            return True
-        if input_mint == mint_1:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
     def _walker(
         self, zero_for_one: bool, is_base_input: bool, max_arrays: int, time: ChainTime
     ) -> Walker:
@@ -222,7 +200,7 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
         return layered if self.layered else past_orders
 
     def _transfer_fees(self, zero_for_one: bool, epoch: int) -> TransferFees:
-        fee_0, fee_1 = (_transfer_fee(mint, epoch) for mint in self.token_2022_mints)
+        fee_0, fee_1 = transfer_fees(self.token_2022_mints, epoch)
         return (fee_0, fee_1) if zero_for_one else (fee_1, fee_0)
 
     def _quote(self, zero_for_one: bool, swap: Swap) -> SwapQuote:
@@ -251,7 +229,3 @@ class LoadedClmmPool(msgspec.Struct, frozen=True, gc=False):
             units,
             unproven=walk.unproven,
         )
-
-
-def _transfer_fee(mint: Mint | None, epoch: int) -> TransferFee | None:
-    return mint.transfer_fee(epoch) if mint is not None else None

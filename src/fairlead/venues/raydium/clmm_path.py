@@ -20,11 +20,7 @@ from fairlead.venues.raydium.clmm_accounts import (
     TickArray,
 )
 from fairlead.venues.raydium.clmm_bitmap import ArrayPath, ticks_ahead
-from fairlead.venues.raydium.clmm_curve import (
-    amounts_between,
-    compute_swap_step,
-    fee_on_top,
-)
+from fairlead.venues.raydium.clmm_curve import amounts_between, compute_swap_step, fee_on_top
 from fairlead.venues.raydium.clmm_errors import accounts_end, anchor_refusal, panic, refusal
 from fairlead.venues.raydium.ticks import (
     MAX_SQRT_PRICE_X64,

@@ -12,6 +12,13 @@ from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error
+from fairlead.venues.pair import (
+    LoadedPair,
+    token_2022_mints,
+    transfer_fees,
+    vault_atoms,
+    withholding,
+)
 from fairlead.venues.raydium.cpmm_accounts import (
     CONFIG_DISCRIMINATOR,
     CONFIG_SIZE,
@@ -25,7 +32,6 @@ from fairlead.venues.raydium.cpmm_accounts import (
     decode_numbers,
     decode_rates,
 )
-from fairlead.venues.raydium.cpmm_curve import ERRORS, EXCEEDED_SLIPPAGE, NOT_APPROVED
 from fairlead.venues.raydium.cpmm_swap import (
     Swap,
     Transition,
@@ -35,13 +41,7 @@ from fairlead.venues.raydium.cpmm_swap import (
     exact_out,
 )
 from fairlead.venues.token2022 import (
-    STATE_FROZEN,
-    TOKEN_2022_PROGRAM,
     Mint,
-    TransferFee,
-    amount_of,
-    decode_mint,
-    is_token_account,
 )
 from fairlead.venues.venue import (
     Account,
@@ -90,9 +90,7 @@ class CpmmPool(msgspec.Struct, frozen=True, gc=False):
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:
         """Config, both vaults, and those mints that may withhold a transfer fee."""
-        always = (self.amm_config, *self.vaults)
-        pairs = zip(self.mints, self.token_programs, strict=True)
-        return always + tuple(mint for mint, program in pairs if program == TOKEN_2022_PROGRAM)
+        return (self.amm_config, *self.vaults, *withholding(self.mints, self.token_programs))
 
     def more_needed(self, accounts: Mapping[Pubkey, Account]) -> tuple[Pubkey, ...]:
         """Nothing: the pool names all."""
@@ -111,26 +109,16 @@ class CpmmPool(msgspec.Struct, frozen=True, gc=False):
             or config.data[:8] != CONFIG_DISCRIMINATOR
         ):
             raise VenueError(ErrorClass.TERMINAL, "not_a_config", detail=str(self.amm_config))
+        (vault_0, vault_1), (mint_0, mint_1) = self.vaults, MINTS
         return LoadedCpmmPool(
             self,
             decode_rates(config.data),
-            (self._vault(accounts, 0), self._vault(accounts, 1)),
-            (self._mint(accounts, 0), self._mint(accounts, 1)),
+            (
+                vault_atoms(accounts, vault_0, self.data[mint_0]),
+                vault_atoms(accounts, vault_1, self.data[mint_1]),
+            ),
+            token_2022_mints(accounts, self.mints, self.token_programs),
         )
-
-    def _vault(self, accounts: Mapping[Pubkey, Account], side: int) -> int:
-        account = account_of(accounts, self.vaults[side])
-        data = account.data
-        if not is_token_account(account) or data[:32] != self.data[MINTS[side]]:
-            raise VenueError(ErrorClass.TERMINAL, "wrong_vault", detail=str(self.vaults[side]))
-        if data[108] == STATE_FROZEN:
-            raise VenueError(ErrorClass.TERMINAL, "frozen_vault", detail=str(self.vaults[side]))
-        return amount_of(data)
-
-    def _mint(self, accounts: Mapping[Pubkey, Account], side: int) -> Mint | None:
-        if self.token_programs[side] != TOKEN_2022_PROGRAM:
-            return None
-        return decode_mint(account_of(accounts, self.mints[side]))
 
 
 def decode(address: Pubkey, account: Account) -> CpmmPool:
@@ -152,7 +140,7 @@ def decode(address: Pubkey, account: Account) -> CpmmPool:
     )
 
 
-class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
+class LoadedCpmmPool(LoadedPair, frozen=True, gc=False):
     """A pool with its config's rates and what its vaults hold."""
 
     pool: CpmmPool
@@ -160,18 +148,6 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
     vault_atoms: tuple[int, int]
     # None for a mint of SPL Token.
     token_2022_mints: tuple[Mint | None, Mint | None]
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_CPMM
-
-    @property
-    def address(self) -> Pubkey:
-        return self.pool.address
-
-    @property
-    def mints(self) -> tuple[Pubkey, Pubkey]:
-        return self.pool.mints
 
     @property
     def token_programs(self) -> tuple[Pubkey, Pubkey]:
@@ -245,27 +221,11 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
         data = SWAP_ARGUMENTS.pack(SWAP_BASE_OUTPUT, maximum_in_atoms, amount_out_atoms)
         return self._instruction(data, user, input_mint, user_input, user_output)
 
-    def _direction(self, input_mint: Pubkey) -> bool:
-        """Whether the swap is token 0 for token 1."""
-        mint_0, mint_1 = self.pool.mints
-        if input_mint == mint_0:
-            return True
-        if input_mint == mint_1:
-            return False
-        raise VenueError(ErrorClass.TERMINAL, "wrong_mint", detail=str(input_mint))
-
-    def _transfer_fees(self, epoch: int) -> tuple[TransferFee | None, TransferFee | None]:
-        mint_0, mint_1 = self.token_2022_mints
-        return (
-            mint_0.transfer_fee(epoch) if mint_0 is not None else None,
-            mint_1.transfer_fee(epoch) if mint_1 is not None else None,
-        )
-
     def _exact_in(self, zero_for_one: bool, amount_in: int, time: ChainTime) -> Swap:
         assert 0 <= amount_in <= U64_MAX
         numbers = self.pool.numbers
         check_open(numbers, time.unix_timestamp)
-        fees = self._transfer_fees(time.epoch)
+        fees = transfer_fees(self.token_2022_mints, time.epoch)
         return exact_in(numbers, self.rates, self.vault_atoms, fees, zero_for_one, amount_in)
 
     def _exact_out(
@@ -276,7 +236,7 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
             raise anchor_error(REQUIRE_GT_VIOLATED, "nothing is asked for")
         numbers = self.pool.numbers
         check_open(numbers, time.unix_timestamp)
-        fees = self._transfer_fees(time.epoch)
+        fees = transfer_fees(self.token_2022_mints, time.epoch)
         return exact_out(
             numbers,
             self.rates,
@@ -338,21 +298,3 @@ class LoadedCpmmPool(msgspec.Struct, frozen=True, gc=False):
             AccountMeta(pool.observation, False, True),
         ]
         return Instruction(pool.program_id, data, metas)
-
-
-def classify(log_name: str | None, code: int | None) -> ErrorClass:
-    """What this program's refusal means, by the error name in the logs or the custom number.
-
-    NotApproved is "not yet" here: a number alone cannot tell a pool that is off, but its next quote
-    does.
-    """
-    if log_name is None and code in ERRORS:
-        log_name = ERRORS[code][0]
-    if log_name == ERRORS[EXCEEDED_SLIPPAGE][0]:
-        return ErrorClass.STALE
-    if log_name == ERRORS[NOT_APPROVED][0]:
-        return ErrorClass.NOT_YET
-    if log_name is None and code is None:
-        # A panic: the output exceeds the reserve.
-        return ErrorClass.LIQUIDITY
-    return ErrorClass.TERMINAL

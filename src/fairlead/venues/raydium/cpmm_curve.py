@@ -177,3 +177,21 @@ def _pre_fee_amount(post_fee_amount: int, rate: int) -> int:
     if rest <= 0:
         raise panic("a fee rate of 100 %")
     return -(-post_fee_amount * FEE_RATE_DENOMINATOR // rest)
+
+
+def classify(log_name: str | None, code: int | None) -> ErrorClass:
+    """What this program's refusal means, by the error name in the logs or the custom number.
+
+    NotApproved is "not yet" here: a number alone cannot tell a pool that is off, but its next quote
+    does.
+    """
+    if log_name is None and code in ERRORS:
+        log_name = ERRORS[code][0]
+    if log_name == ERRORS[EXCEEDED_SLIPPAGE][0]:
+        return ErrorClass.STALE
+    if log_name == ERRORS[NOT_APPROVED][0]:
+        return ErrorClass.NOT_YET
+    if log_name is None and code is None:
+        # A panic: the output exceeds the reserve.
+        return ErrorClass.LIQUIDITY
+    return ErrorClass.TERMINAL
