@@ -125,6 +125,8 @@ def test_failed_transactions_that_were_lost_are_known_again(copy: Copy, moment: 
         attempts = await world.attempts(order_id)
         assert known == {each.signature for each in attempts}
         assert [AttemptState.ERRORED, AttemptState.SUCCEEDED] == [a.state for a in attempts]
+        # With what proves it, for whoever checks the order from outside: `check_books` does.
+        assert all(each.evidence for each in attempts)
 
     live(body, file=copy.file, profile=faults("slippage_moved"))
 

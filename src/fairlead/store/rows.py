@@ -116,8 +116,9 @@ def order_of(row: Row) -> Order:
 
 
 def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
-    """The columns of `attempts`, in the order of the struct, less the evidence: it comes when it is
-    settled."""
+    """The columns of `attempts`, in the order of the struct. Mostly there is no evidence as yet: it
+    comes when the attempt is settled, or with one that was found settled."""
+    evidence = attempt.evidence
     return (
         attempt.signature,
         attempt.order_id,
@@ -140,6 +141,7 @@ def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
         str(attempt.state),
         attempt.slot,
         attempt.error,
+        None if evidence is None else evidence.decode(),
     )
 
 

@@ -28,8 +28,8 @@ from fairlead.solana.lost import (
     seeds_in,
     taker_of,
 )
-from fairlead.solana.proof import compact
-from fairlead.workers.proving import ask_each
+from fairlead.solana.proof import Settled, compact
+from fairlead.workers.proving import Proven, ask_each, prove_failure
 from fairlead.workers.work import Work, Workbench
 
 log = structlog.get_logger("fairlead.latches")
@@ -39,6 +39,10 @@ MAX_PAGES = 20
 MAX_NAMED = 1_000
 """Successful transactions naming a latch that are looked at. Where there are more, the order
 waits."""
+
+MAX_FAILURE_ASKS = 20
+"""Times that the witnesses are asked about a failed transaction that was found before it is stored
+as it was found, without a proof: it moved nothing, and one of them may have forgotten it."""
 
 NOT_SHOWN = "its latch is taken, and the chain does not show yet by whom"
 
@@ -104,13 +108,36 @@ async def adopt(
 
 
 async def add_failed(bench: Workbench, work: Work, transaction: LandedTransaction) -> None:
-    """Store a transaction of this order that is finalized with an error."""
+    """Store a transaction of this order that is finalized with an error, and what proves it."""
     attempt = await _attempt_of(bench, work.order, work.attempts, transaction)
-    if attempt is not None:
-        assert transaction.error is not None
-        error = compact(transaction.error)
-        attempt = msgspec.structs.replace(attempt, state=AttemptState.ERRORED, error=error)
-        await bench.commit(work, adopting.failed(work.order, attempt, bench.now_ms()))
+    if attempt is None:
+        return
+    assert transaction.error is not None
+    # As it was found, unless it is proven.
+    settled, evidence = (
+        Settled(AttemptState.ERRORED, attempt.slot, compact(transaction.error)),
+        None,
+    )
+    proven = await _proven_failure(bench, attempt)
+    if proven is None:
+        log.warning("failure_not_proven", signature=attempt.signature)
+    else:
+        settled, evidence = proven.settled, proven.evidence
+    failed = msgspec.structs.replace(
+        attempt, state=settled.state, slot=settled.slot, error=settled.error, evidence=evidence
+    )
+    await bench.commit(work, adopting.failed(work.order, failed, bench.now_ms()))
+
+
+async def _proven_failure(bench: Workbench, attempt: Attempt) -> Proven | None:
+    """The failure as enough witnesses tell it; None where they still do not when asked again."""
+    for asked in range(MAX_FAILURE_ASKS):
+        if asked:
+            await bench.parts.clock.sleep(bench.settings.landing.poll_ms / 1000)
+        failed = await prove_failure(bench.parts.chain, attempt)
+        if failed is not None:
+            return failed
+    return None
 
 
 async def _attempt_of(

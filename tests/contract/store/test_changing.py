@@ -192,6 +192,19 @@ async def test_settling_makes_room_for_the_next_attempt(store: Any) -> None:
     assert (AttemptState.ERRORED, 77, '{"Err":1}') == (last.state, last.slot, last.error)
 
 
+async def test_an_attempt_that_was_found_settled_keeps_its_evidence(store: Any) -> None:
+    order = await submitted(store, await claimed(store))
+    found = msgspec.structs.replace(
+        new_attempt(order, 2),
+        state=AttemptState.ERRORED,
+        slot=77,
+        error='{"Err":1}',
+        evidence=b'{"proof":"agreed"}',
+    )
+    await store.apply(change(order, new_attempt=found))
+    assert found == (await store.attempts(order.order_id))[1]
+
+
 async def test_a_signature_is_stored_once(store: Any) -> None:
     order = await submitted(store, await claimed(store))
     other = await claimed(store)
