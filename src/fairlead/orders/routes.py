@@ -6,10 +6,14 @@ from functools import lru_cache
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.amounts import BPS
+from fairlead.amounts import BPS, div_ceil
 from fairlead.orders.model import OrderTerms
 from fairlead.routing import Alternative, NoRoute, Route, RouteRequest, Shape
-from fairlead.routing.model import DEFAULT_MIN_GAIN_BPS, whole_impact_bps
+from fairlead.routing.model import (
+    DEFAULT_HOP_TOLERANCE_BPS,
+    DEFAULT_MIN_GAIN_BPS,
+    whole_impact_bps,
+)
 from fairlead.solana.accounts import WSOL_MINT, associated_token_address
 from fairlead.tokens import MIDDLES as MIDDLE_TOKENS
 from fairlead.venues.venue import SwapQuote
@@ -49,7 +53,14 @@ def request_of(terms: OrderTerms, policy: RoutingPolicy) -> RouteRequest:
         policy.max_legs,
         (),
         policy.min_gain_bps,
+        hop_tolerance_of(terms.slippage_bps),
     )
+
+
+def hop_tolerance_of(slippage_bps: int) -> int:
+    """What the first hop of two may fall short of its quote: half of the order's own slippage at
+    most, rounded down. What is then left in the middle token is not what the client asked for."""
+    return min(DEFAULT_HOP_TOLERANCE_BPS, slippage_bps // 2)
 
 
 def with_middles(request: RouteRequest) -> RouteRequest:
@@ -59,7 +70,8 @@ def with_middles(request: RouteRequest) -> RouteRequest:
 
 class Edge(msgspec.Struct, frozen=True, gc=False):
     """How the best path of two hops compared with a pair's own pools when both were last read, at
-    their prices before the swap: fees and the first hop's tolerance count, price impact does not.
+    their prices before the swap: fees count. Price impact does not, nor the first hop's tolerance,
+    which is each order's own.
     """
 
     seen_ms: int
@@ -67,8 +79,9 @@ class Edge(msgspec.Struct, frozen=True, gc=False):
     gain_bps: int
 
 
-def edge_of(result: Route | NoRoute, now_ms: int) -> Edge | None:
-    """The edge that an answer over all pools shows; None where no pool of the pair serves."""
+def edge_of(result: Route | NoRoute, now_ms: int, tolerance_bps: int) -> Edge | None:
+    """The edge that an answer over all pools shows; None where no pool of the pair serves.
+    `tolerance_bps`: of the first hop, as it was asked for."""
     direct = max([_unmoved(c.quote) for c in result.candidates if c.quote is not None], default=0)
     if not direct or isinstance(result, NoRoute):
         return None
@@ -77,23 +90,29 @@ def edge_of(result: Route | NoRoute, now_ms: int) -> Edge | None:
     for path in result.alternatives:
         if path.shape is Shape.TWO_HOP and path.is_offered:
             most = max(most, _unmoved_route(path))
-    return Edge(now_ms, most * BPS // direct - BPS)
+    whole = div_ceil(most * BPS, max(BPS - tolerance_bps, 1))
+    return Edge(now_ms, whole * BPS // direct - BPS)
 
 
 def may_gain_around(
-    direct: Route | NoRoute, policy: RoutingPolicy, edge: Edge | None, now_ms: int
+    direct: Route | NoRoute,
+    policy: RoutingPolicy,
+    edge: Edge | None,
+    now_ms: int,
+    tolerance_bps: int = 0,
 ) -> bool:
     """Whether a path of two hops may beat the best route over the pair's own pools, so that the
     pools around it are worth a read.
 
-    Where they were read lately, no path pays more than its edge and what the direct route loses to
-    price impact; an edge of so long ago says nothing any more.
+    Where they were read lately, no path pays more than its edge, less the order's tolerance, and
+    what the direct route loses to price impact; an edge of so long ago says nothing any more.
     """
     if isinstance(direct, NoRoute) or not policy.allows_hops:
         return policy.allows_hops
     if edge is None or now_ms - edge.seen_ms > EDGE_HOLDS_MS:
         return True
-    return edge.gain_bps + direct.price_impact_bps > policy.min_gain_bps
+    left_bps = div_ceil((BPS + edge.gain_bps) * (BPS - tolerance_bps), BPS)
+    return left_bps - BPS + direct.price_impact_bps > policy.min_gain_bps
 
 
 def _unmoved(quote: SwapQuote) -> int:

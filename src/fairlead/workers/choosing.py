@@ -71,20 +71,22 @@ async def choose(
     question = Question(request, snapshot, NetworkCosts(price))
     if not is_around:
         result, now_ms = question.answer(), bench.elapsed_ms()
-        if not routes.may_gain_around(result, policy, bench.edges.get(mints), now_ms):
+        edge, tolerance_bps = bench.edges.get(mints), request.hop_tolerance_bps
+        if not routes.may_gain_around(result, policy, edge, now_ms, tolerance_bps):
             return _reaching(order, result, question)
         snapshot = await pools.around(*mints)
     request = routes.with_middles(request)
     rents = await _middle_rents(bench, order, request)
     question = Question(request, snapshot, NetworkCosts(price, middle_rents=rents))
     result = question.answer()
-    _remember(bench, mints, result)
+    _remember(bench, request, result)
     return _reaching(order, result, question)
 
 
-def _remember(bench: Workbench, mints: tuple[Pubkey, Pubkey], result: Route | NoRoute) -> None:
+def _remember(bench: Workbench, request: RouteRequest, result: Route | NoRoute) -> None:
     """What two hops have to offer for this pair, for the orders that come soon."""
-    edge = routes.edge_of(result, bench.elapsed_ms())
+    mints = request.token_in, request.token_out
+    edge = routes.edge_of(result, bench.elapsed_ms(), request.hop_tolerance_bps)
     if edge is None:
         return
     if len(bench.edges) >= MAX_EDGES:

@@ -3,6 +3,7 @@ from their bytes."""
 
 from functools import cache
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,16 @@ from fairlead.ledger.market_flow import opening_accounts
 from fairlead.ledger.message import parse_transaction
 from fairlead.orders.model import Order, OrderStatus
 from fairlead.orders.plan import Surroundings, latch_of, legs_of, swap_plan
-from fairlead.orders.routes import MIDDLES, edge_of, narrower
+from fairlead.orders.routes import (
+    MIDDLES,
+    Edge,
+    RoutingPolicy,
+    edge_of,
+    may_gain_around,
+    narrower,
+    request_of,
+    with_middles,
+)
 from fairlead.ports import PoolSnapshot
 from fairlead.routing import NetworkCosts, Route, RouteRequest, best_route
 from fairlead.solana.accounts import WSOL_MINT
@@ -44,15 +54,19 @@ def key(token: Token) -> Pubkey:
     return Pubkey.from_string(token.mint)
 
 
+def snapshot(token_in: Token, token_out: Token) -> PoolSnapshot:
+    mints = {key(token_in), key(token_out)}
+    own = tuple([pool for pool in market() if set(pool.mints) == mints])
+    others = tuple([pool for pool in market() if set(pool.mints) != mints])
+    return PoolSnapshot(0, ChainTime(0, 1_800_000_000, 0), own, (), others)
+
+
 def routed(
     token_in: Token, token_out: Token, atoms: int, max_legs: int = 3
 ) -> tuple[Route, RouteRequest] | None:
     mints = key(token_in), key(token_out)
-    own = tuple([pool for pool in market() if set(pool.mints) == set(mints)])
-    others = tuple([pool for pool in market() if set(pool.mints) != set(mints)])
     request = RouteRequest(*mints, atoms, max_legs=max_legs, middles=MIDDLES)
-    snapshot = PoolSnapshot(0, ChainTime(0, 1_800_000_000, 0), own, (), others)
-    route = best_route(request, snapshot, NetworkCosts(1_000))
+    route = best_route(request, snapshot(token_in, token_out), NetworkCosts(1_000))
     return (route, request) if isinstance(route, Route) else None
 
 
@@ -152,11 +166,52 @@ def test_edge_counts_only_paths_that_fit_a_transaction() -> None:
                 continue
             found = routed(token_in, token_out, 10**token_in.decimals)
             assert found is not None
-            route, _ = found
-            edge = edge_of(route, 0)
+            route, request = found
+            edge = edge_of(route, 0, request.hop_tolerance_bps)
             if edge is None:
                 assert not any(c.quote for c in route.candidates)
             elif route.path.hops == 2:
                 assert edge.gain_bps > 0
             else:
-                assert edge.gain_bps <= 2
+                # The tolerance, which is no part of the edge, took the rest.
+                assert edge.gain_bps <= 2 + request.hop_tolerance_bps
+
+
+@pytest.mark.parametrize(
+    ("slippage_bps", "tolerance_bps"), [(0, 0), (1, 0), (10, 5), (99, 49), (100, 50), (5_000, 50)]
+)
+def test_no_more_is_left_in_the_middle_than_half_the_orders_slippage(
+    slippage_bps: int, tolerance_bps: int
+) -> None:
+    terms = facts.terms(
+        token_in=BONK.mint, token_out=JUP.mint, amount_in_atoms=10**9, slippage_bps=slippage_bps
+    )
+    request = with_middles(request_of(terms, RoutingPolicy()))
+    assert tolerance_bps == request.hop_tolerance_bps
+    route = best_route(request, snapshot(BONK, JUP), NetworkCosts(1_000))
+    assert isinstance(route, Route)
+    assert 2 == route.path.hops
+    middle = route.path.mints[1]
+    taken = sum(leg.quote.amount_in_atoms for leg in route.legs if leg.input_mint == middle)
+    brought = sum(leg.quote.amount_out_atoms for leg in route.legs if leg.output_mint == middle)
+    assert taken == brought * (10_000 - tolerance_bps) // 10_000
+
+
+def test_edge_is_the_same_whatever_tolerance_the_order_before_had() -> None:
+    mints = key(SOL), key(USDT)
+    edges = []
+    for tolerance_bps in (0, 50):
+        request = RouteRequest(*mints, 10**9, max_legs=3, middles=MIDDLES)
+        request = msgspec.structs.replace(request, hop_tolerance_bps=tolerance_bps)
+        route = best_route(request, snapshot(SOL, USDT), NetworkCosts(1_000))
+        edge = edge_of(route, 0, tolerance_bps)
+        assert edge is not None
+        edges.append(edge.gain_bps)
+    assert abs(edges[0] - edges[1]) <= 1
+    # Who has less tolerance gains more: it may be worth a look for one order and not for another.
+    pays = Edge(0, 30)
+    direct = best_route(RouteRequest(*mints, 10**6), snapshot(SOL, USDT), NetworkCosts(1_000))
+    assert isinstance(direct, Route)
+    assert direct.price_impact_bps <= 5
+    assert may_gain_around(direct, RoutingPolicy(), pays, 0, 5)
+    assert not may_gain_around(direct, RoutingPolicy(), pays, 0, 50)
