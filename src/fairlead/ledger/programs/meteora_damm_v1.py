@@ -13,7 +13,7 @@ from struct import Struct as Layout
 from struct import error as TooShort
 
 from fairlead.amounts import div_ceil
-from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.program import AccountView, InvokeContext, Program
 from fairlead.ledger.programs import meteora_vault, token_calls
 from fairlead.ledger.programs.meteora_damm_v1_accounts import (
     ACCOUNTS,
@@ -22,8 +22,9 @@ from fairlead.ledger.programs.meteora_damm_v1_accounts import (
     checked_accounts,
 )
 from fairlead.ledger.programs.meteora_vault import put_in, signer, take_out
+from fairlead.ledger.programs.swap_refusals import anchor_refused
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM
-from fairlead.venues.anchor import anchor_error, anchor_log
+from fairlead.venues.anchor import anchor_error
 from fairlead.venues.meteora import damm_v1
 from fairlead.venues.meteora.damm_v1_accounts import (
     ACTIVATION_BY_TIME,
@@ -82,11 +83,7 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         amount_in, minimum_out = _ARGUMENTS.unpack_from(data, 8)
         _swap(context, checked_accounts(accounts), amount_in, minimum_out)
     except VenueError as error:
-        if error.code is None:
-            context.log(f"Program log: panicked: {error}")
-            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
-        context.log(anchor_log(error, ERRORS))
-        raise custom(error.code) from error
+        raise anchor_refused(context, error, ERRORS) from error
 
 
 def _swap(context: InvokeContext, accounts: SwapAccounts, amount_in: int, minimum_out: int) -> None:

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 from fairlead.ledger.account import SYSTEM_PROGRAM
 from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.programs.swap_refusals import anchor_refused
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAMS,
     seeds_signer,
     transfer_checked,
+    transfer_fee_of,
 )
-from fairlead.venues.anchor import anchor_error, anchor_log
+from fairlead.venues.anchor import anchor_error
 from fairlead.venues.meteora import damm_v2, damm_v2_accounts
 from fairlead.venues.meteora.damm_v2_accounts import PoolNumbers
 from fairlead.venues.meteora.damm_v2_errors import (
@@ -37,7 +39,7 @@ from fairlead.venues.meteora.damm_v2_swap import (
     swap_in,
     swap_out,
 )
-from fairlead.venues.token2022 import TransferFee, mint_from_bytes
+from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ChainTime, VenueError
 
 PROGRAM_ID = bytes(damm_v2_accounts.PROGRAM_ID)
@@ -68,11 +70,7 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         _, amount, limit, *mode = layout.unpack_from(data)
         _swap(context, accounts, amount, limit, mode[0] if mode else EXACT_IN)
     except VenueError as error:
-        if error.code is None:
-            context.log(f"Program log: panicked: {error}")
-            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
-        context.log(anchor_log(error, ERRORS))
-        raise custom(error.code) from error
+        raise anchor_refused(context, error, ERRORS) from error
 
 
 def _swap(
@@ -96,7 +94,10 @@ def _swap(
         _check_sysvar(accounts)
     fees = _NO_FEES
     if accounts[6].owner != TOKEN_PROGRAM or accounts[7].owner != TOKEN_PROGRAM:
-        fees = (_fee(accounts[6], context.epoch), _fee(accounts[7], context.epoch))
+        fees = (
+            transfer_fee_of(accounts[6], context.epoch),
+            transfer_fee_of(accounts[7], context.epoch),
+        )
     swap = _moved(numbers, fees, a_to_b, amount, limit, mode, point)
     referral = accounts[11] if accounts[11].key != PROGRAM_ID else None
     after = after_swap(
@@ -148,12 +149,6 @@ def _moved(
     if swap.amount_out < limit:
         raise refusal(EXCEEDED_SLIPPAGE)
     return swap
-
-
-def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
-    if mint.owner == TOKEN_PROGRAM:
-        return None
-    return mint_from_bytes(mint.data).transfer_fee(epoch)
 
 
 def _check_sysvar(accounts: Sequence[AccountView]) -> None:

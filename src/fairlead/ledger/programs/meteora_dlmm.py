@@ -10,7 +10,7 @@ from struct import Struct as Layout
 
 import msgspec
 
-from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program
 from fairlead.ledger.programs.meteora_dlmm_accounts import (
     PROGRAM_ID as PROGRAM_ID,
 )
@@ -19,13 +19,15 @@ from fairlead.ledger.programs.meteora_dlmm_accounts import (
     SwapAccounts,
     named,
 )
+from fairlead.ledger.programs.swap_refusals import anchor_refused
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     seeds_signer,
     transfer_checked,
+    transfer_fee_of,
 )
-from fairlead.venues.anchor import anchor_error, anchor_log
+from fairlead.venues.anchor import anchor_error
 from fairlead.venues.meteora import dlmm_instruction
 from fairlead.venues.meteora.bins import array_of
 from fairlead.venues.meteora.dlmm_accounts import PairNumbers, decode_numbers, first_swapper
@@ -50,7 +52,7 @@ from fairlead.venues.meteora.dlmm_swap import (
     swap_in,
     swap_out_within,
 )
-from fairlead.venues.token2022 import TransferFee, mint_from_bytes
+from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ChainTime, VenueError
 
 # Its name in the logs, whether it is one of the older ones, whether the input is exact.
@@ -87,11 +89,7 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         order = _order(data, is_v1, is_exact_in)
         _swap(context, named(accounts, is_v1=is_v1), order)
     except VenueError as error:
-        if error.code is None:
-            context.log(f"Program log: panicked: {error}")
-            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
-        context.log(anchor_log(error, ERRORS))
-        raise custom(error.code) from error
+        raise anchor_refused(context, error, ERRORS) from error
 
 
 def _order(data: bytes, is_v1: bool, is_exact_in: bool) -> Order:
@@ -122,7 +120,10 @@ def _swap(context: InvokeContext, accounts: SwapAccounts, order: Order) -> None:
     pair = accounts.pair
     numbers = decode_numbers(pair.data)
     swap_for_y = accounts.user_in.data[:32] == accounts.mints[0].key
-    fees = (_fee(accounts.mints[0], context.epoch), _fee(accounts.mints[1], context.epoch))
+    fees = (
+        transfer_fee_of(accounts.mints[0], context.epoch),
+        transfer_fee_of(accounts.mints[1], context.epoch),
+    )
     if not order.is_exact_in:
         # Refused before anything is looked at further.
         gross_output(fees[1 if swap_for_y else 0], order.amount)
@@ -170,12 +171,6 @@ def _hooked(slices: tuple[tuple[int, int], ...], remaining: int) -> tuple[int, i
             raise refusal(DUPLICATED_REMAINING_ACCOUNT_TYPES)
         counts[kind] = count
     return counts[_HOOK_X], counts[_HOOK_Y]
-
-
-def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
-    if mint.owner == TOKEN_PROGRAM:
-        return None
-    return mint_from_bytes(mint.data).transfer_fee(epoch)
 
 
 def _moved(

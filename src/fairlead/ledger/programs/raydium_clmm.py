@@ -12,7 +12,7 @@ from struct import Struct as Layout
 import msgspec
 
 from fairlead.amounts import U64_MAX
-from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.program import AccountView, InvokeContext, Program
 from fairlead.ledger.programs import token_calls
 from fairlead.ledger.programs.raydium_clmm_accounts import PROGRAM_ID as PROGRAM_ID
 from fairlead.ledger.programs.raydium_clmm_accounts import (
@@ -21,13 +21,15 @@ from fairlead.ledger.programs.raydium_clmm_accounts import (
     given,
     named,
 )
+from fairlead.ledger.programs.swap_refusals import anchor_refused
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, amount_of
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     seeds_signer,
     transfer_checked,
+    transfer_fee_of,
 )
-from fairlead.venues.anchor import anchor_error, anchor_log
+from fairlead.venues.anchor import anchor_error
 from fairlead.venues.raydium import clmm_accounts, clmm_instruction
 from fairlead.venues.raydium.clmm_accounts import PoolNumbers
 from fairlead.venues.raydium.clmm_after import after_swap, observed
@@ -48,7 +50,7 @@ from fairlead.venues.raydium.clmm_swap import (
     check_order,
     inverse_fee,
 )
-from fairlead.venues.token2022 import TransferFee, mint_from_bytes
+from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import VenueError
 
 SWAP_EVENT = bytes.fromhex("40c6cde8260871e2")
@@ -95,18 +97,17 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
         order = Order(amount, threshold, limit | limit_high << 64, is_base_input == 1)
         _swap(context, named(accounts, kind == clmm_instruction.SWAP_V2), order)
     except VenueError as error:
-        if error.code is None:
-            context.log(f"Program log: panicked: {error}")
-            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
-        context.log(anchor_log(error, ERRORS))
-        raise custom(error.code) from error
+        raise anchor_refused(context, error, ERRORS) from error
 
 
 def _swap(context: InvokeContext, accounts: SwapAccounts, order: Order) -> None:
     pool, vault_in, vault_out = accounts.pool, accounts.vault_in, accounts.vault_out
     numbers = clmm_accounts.decode_numbers(pool.data)
     zero_for_one = vault_in.data[:32] == pool.data[73:105]
-    fee_in, fee_out = (_fee(mint, context.epoch) for mint in (accounts.mint_in, accounts.mint_out))
+    fee_in, fee_out = (
+        transfer_fee_of(mint, context.epoch) if mint is not None else None
+        for mint in (accounts.mint_in, accounts.mint_out)
+    )
     if order.is_base_input:
         amount = order.amount - (fee_in.fee(order.amount) if fee_in is not None else 0)
     else:
@@ -252,12 +253,6 @@ def _transfer(
         return
     program = source.owner if source.owner == TOKEN_2022_PROGRAM else TOKEN_PROGRAM
     transfer_checked(context, program, source, mint, destination, authority, amount, fee)
-
-
-def _fee(mint: AccountView | None, epoch: int) -> TransferFee | None:
-    if mint is None or mint.owner == TOKEN_PROGRAM:
-        return None
-    return mint_from_bytes(mint.data).transfer_fee(epoch)
 
 
 def event_line(accounts: SwapAccounts, moved: Moved, zero_for_one: bool) -> str:

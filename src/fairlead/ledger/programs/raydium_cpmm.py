@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from struct import Struct as Layout
 
 from fairlead.ledger.account import SYSTEM_PROGRAM
-from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program, custom
+from fairlead.ledger.program import AccountView, InstructionError, InvokeContext, Program
+from fairlead.ledger.programs.swap_refusals import anchor_refused
 from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, amount_of
 from fairlead.ledger.programs.token_transfer import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAMS,
     seeds_signer,
     transfer_checked,
+    transfer_fee_of,
 )
-from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error, anchor_log
+from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error
 from fairlead.venues.raydium import cpmm, cpmm_accounts
 from fairlead.venues.raydium.cpmm_curve import (
     ERRORS,
@@ -31,8 +33,6 @@ from fairlead.venues.token2022 import (
     ACCOUNT_TYPE_OFFSET,
     MINT_SIZE,
     TOKEN_ACCOUNT_SIZE,
-    TransferFee,
-    mint_from_bytes,
 )
 from fairlead.venues.venue import ErrorClass, VenueError
 
@@ -63,11 +63,7 @@ def process(context: InvokeContext, accounts: Sequence[AccountView], data: bytes
             _check_accounts(accounts)
         _swap(context, accounts, kind == cpmm.SWAP_BASE_INPUT, first, second)
     except VenueError as error:
-        if error.code is None:
-            context.log(f"Program log: panicked: {error}")
-            raise InstructionError("ProgramFailedToComplete", log="SBF program panicked") from error
-        context.log(anchor_log(error, ERRORS))
-        raise custom(error.code) from error
+        raise anchor_refused(context, error, ERRORS) from error
 
 
 def _swap(
@@ -88,11 +84,7 @@ def _swap(
     zero_for_one = vault_in.key == data[72:104]
     if vault_out.key == vault_in.key:
         raise refusal(INVALID_VAULT)
-    fee_in = fee_out = None
-    if mint_in.owner != TOKEN_PROGRAM:
-        fee_in = _fee(mint_in, context.epoch)
-    if mint_out.owner != TOKEN_PROGRAM:
-        fee_out = _fee(mint_out, context.epoch)
+    fee_in, fee_out = (transfer_fee_of(mint, context.epoch) for mint in (mint_in, mint_out))
     vaults = (amount_of(vault_in.data), amount_of(vault_out.data))
     fees = (fee_in, fee_out)
     if not zero_for_one:
@@ -130,10 +122,6 @@ def _swap(
         fee_out,
     )
     pool.data = after.pool_data
-
-
-def _fee(mint: AccountView, epoch: int) -> TransferFee | None:
-    return mint_from_bytes(mint.data).transfer_fee(epoch)
 
 
 def _are_right(accounts: Sequence[AccountView]) -> bool:

@@ -16,7 +16,7 @@ from fairlead.ledger.programs.token_data import (
     with_bytes,
 )
 from fairlead.venues import token2022
-from fairlead.venues.token2022 import TransferFee
+from fairlead.venues.token2022 import TransferFee, mint_from_bytes
 
 TOKEN_2022_PROGRAM = bytes(token2022.TOKEN_2022_PROGRAM)
 TOKEN_PROGRAMS = frozenset((TOKEN_PROGRAM, TOKEN_2022_PROGRAM))
@@ -75,6 +75,13 @@ def transfer_checked(
             context.log(f"Program log: Error: {_TEXTS.get(error.code, 'unknown')}")
             context.log(f"Program {name} failed: custom program error: {error.code:#x}")
         raise
+
+
+def transfer_fee_of(mint: AccountView, epoch: int) -> TransferFee | None:
+    """What a transfer of this mint withholds in this epoch; None for one of SPL Token."""
+    if mint.owner == TOKEN_PROGRAM:
+        return None
+    return mint_from_bytes(mint.data).transfer_fee(epoch)
 
 
 def seeds_signer(key: bytes) -> AccountView:
