@@ -7,20 +7,21 @@ from math import isqrt
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.market_pool import (
-    SIDE_DOLLARS,
     Accounts,
     MarketPool,
     PoolKind,
     PoolMove,
     Read,
+    mint_going_in,
     more_in_vault,
-    product_gains,
+    product_moved,
     put,
-    put_tokens,
+    put_vaults,
+    sides_worth,
 )
 from fairlead.ledger.programs import raydium_amm_v4
-from fairlead.ledger.programs.token_data import NATIVE_MINT, TOKEN_PROGRAM, amount_of, mint
-from fairlead.ledger.tokens import Token, atoms_worth
+from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, mint
+from fairlead.ledger.tokens import Token
 from fairlead.venues.raydium import amm_v4_accounts as amm_v4
 from fairlead.venues.venue import Venue
 
@@ -47,7 +48,7 @@ def _pool(base: Token, quote: Token) -> MarketPool:
 
 def _put(accounts: Accounts, pool: MarketPool) -> None:
     coin, pc = pool.tokens
-    amounts = atoms_worth(coin, SIDE_DOLLARS), atoms_worth(pc, SIDE_DOLLARS)
+    amounts = sides_worth(pool)
     market = _market(pool.base, pool.quote)
     lp_amount = isqrt(amounts[0] * amounts[1])
     data = amm_v4.encode_pool(
@@ -64,22 +65,16 @@ def _put(accounts: Accounts, pool: MarketPool) -> None:
     authority = bytes(amm_v4.authority_address()[0])
     lp_mint = bytes(amm_v4.associated_address(market, "lp_mint"))
     put(accounts, lp_mint, mint(lp_amount, coin.decimals, authority), TOKEN_PROGRAM)
-    put_tokens(accounts, pool.vault_0, coin, authority, amounts[0])
-    put_tokens(accounts, pool.vault_1, pc, authority, amounts[1])
+    put_vaults(accounts, pool, authority, amounts)
+
+
+def _owed(data: bytes) -> tuple[int, int]:
+    numbers = amm_v4.decode_numbers(data)
+    return numbers.need_take_pnl_coin, numbers.need_take_pnl_pc
 
 
 def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> PoolMove | None:
-    """The same product at this price; the pool's own bytes stay."""
-    state, coin_vault, pc_vault = read(pool.address), read(pool.vault_0), read(pool.vault_1)
-    if state is None or coin_vault is None or pc_vault is None:
-        return None
-    numbers = amm_v4.decode_numbers(state.data)
-    reserves = (
-        amount_of(coin_vault.data) - numbers.need_take_pnl_coin,
-        amount_of(pc_vault.data) - numbers.need_take_pnl_pc,
-    )
-    gains = product_gains(reserves, numerator, denominator)
-    return None if gains is None else PoolMove({}, *gains)
+    return product_moved(read, pool, _owed, numerator, denominator)
 
 
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
@@ -88,9 +83,8 @@ def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     state, source = read(keys[_POOL]), read(keys[_USER_IN])
     if state is None or state.owner != raydium_amm_v4.PROGRAM_ID:
         return {}
-    # The user's account may be made by the same transaction: then it is wrapped SOL that goes in.
-    mint_in = NATIVE_MINT if source is None else source.data[:32]
-    vault = state.data[336:368] if mint_in == state.data[400:432] else state.data[368:400]
+    is_coin = mint_going_in(source) == state.data[400:432]
+    vault = state.data[336:368] if is_coin else state.data[368:400]
     return more_in_vault(read, vault, shift_bps)
 
 

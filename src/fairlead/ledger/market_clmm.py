@@ -14,20 +14,22 @@ from solders.pubkey import Pubkey
 from fairlead.amounts import U64_MAX
 from fairlead.ledger.account import AccountState
 from fairlead.ledger.market_pool import (
-    MILLION,
-    MIN_MOVE,
-    SIDE_DOLLARS,
     Accounts,
     MarketPool,
     PoolKind,
     PoolMove,
     Read,
+    is_close,
+    pool_at,
     put,
-    put_tokens,
+    put_vaults,
+    sides_worth,
+    sorted_mints,
+    with_data,
 )
 from fairlead.ledger.programs import raydium_clmm
 from fairlead.ledger.programs.raydium_clmm_accounts import PROGRAM_ID
-from fairlead.ledger.tokens import Token, atoms_worth
+from fairlead.ledger.tokens import Token
 from fairlead.venues.raydium import clmm_accounts as layout
 from fairlead.venues.raydium import clmm_encode
 from fairlead.venues.raydium.clmm_accounts import ConfigRates, PoolNumbers, TickArray
@@ -80,20 +82,10 @@ def _tier(base: Token, quote: Token) -> Tier:
 
 def clmm_pool(base: Token, quote: Token) -> MarketPool:
     """The pool of a pair."""
-    is_base_first = base.mint < quote.mint
-    first, second = (base, quote) if is_base_first else (quote, base)
-    mint_0, mint_1 = Pubkey.from_bytes(first.mint), Pubkey.from_bytes(second.mint)
     config = layout.config_address(_tier(base, quote).index)
-    address = layout.pool_address(config, mint_0, mint_1)
-    return MarketPool(
-        bytes(address),
-        Venue.RAYDIUM_CLMM,
-        base,
-        quote,
-        bytes(layout.vault_address(address, mint_0)),
-        bytes(layout.vault_address(address, mint_1)),
-        is_base_first,
-    )
+    address = layout.pool_address(config, *sorted_mints(base, quote))
+    kind = (Venue.RAYDIUM_CLMM, base, quote, layout.vault_address)
+    return pool_at(address, *kind, is_base_first=base.mint < quote.mint)
 
 
 def put_clmm(accounts: Accounts, pool: MarketPool) -> None:
@@ -109,7 +101,7 @@ def put_clmm(accounts: Accounts, pool: MarketPool) -> None:
     )
     put(accounts, bytes(config), rates, PROGRAM_ID)
     first, second = pool.tokens
-    sides = atoms_worth(first, SIDE_DOLLARS), atoms_worth(second, SIDE_DOLLARS)
+    sides = sides_worth(pool)
     price = isqrt((sides[1] << 128) // sides[0])
     positions = positions_of(tier, price, sides[1])
     ticks = clmm_encode.ticks_of(positions, tick_at_sqrt_price(price), tier.tick_spacing)
@@ -133,9 +125,8 @@ def put_clmm(accounts: Accounts, pool: MarketPool) -> None:
     put(accounts, bytes(layout.extension_address(address)), extension, PROGRAM_ID)
     history = clmm_encode.encode_observation(address)
     put(accounts, bytes(layout.observation_address(address)), history, PROGRAM_ID)
-    held = [deposit(position, price) for position in positions]
-    put_tokens(accounts, pool.vault_0, first, pool.address, sum(atoms for atoms, _ in held))
-    put_tokens(accounts, pool.vault_1, second, pool.address, sum(atoms for _, atoms in held))
+    paid_0, paid_1 = zip(*(deposit(position, price) for position in positions), strict=True)
+    put_vaults(accounts, pool, pool.address, (sum(paid_0), sum(paid_1)))
 
 
 def positions_of(tier: Tier, sqrt_price_x64: int, side_atoms: int) -> list[Position]:
@@ -170,7 +161,7 @@ def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> Po
         return None
     old = layout.decode_numbers(state.data).sqrt_price_x64
     new = isqrt((numerator << 128) // denominator)
-    if abs(new - old) * 2 * MILLION < old * MIN_MOVE:
+    if is_close(old, new):
         return None
     return moved_to(read, pool.address, new)
 
@@ -206,10 +197,10 @@ def moved_to(read: Read, pool_key: bytes, sqrt_price_x64: int) -> PoolMove | Non
         vault_out_atoms=U64_MAX,
         epoch=recent_epoch(state.data),
     )
-    changed = {pool_key: _with_data(state, after.pool_data)}
+    changed = {pool_key: with_data(state, after.pool_data)}
     for start, data in after.tick_arrays.items():
         address = bytes(layout.tick_array_address(Pubkey.from_bytes(pool_key), start))
-        changed[address] = _with_data(views[start], data)
+        changed[address] = with_data(views[start], data)
     gains = (walk.amount_in, -walk.amount_out)
     return PoolMove(changed, *(gains if zero_for_one else gains[::-1]))
 
@@ -245,10 +236,6 @@ def _walk(path: Path, target: int, arrays: Sequence[TickArray]) -> Walk | None:
         if end == path.prices[0]:
             return None
         return path.walk(U64_MAX, end, True, len(arrays))
-
-
-def _with_data(state: AccountState, data: bytes) -> AccountState:
-    return AccountState(state.lamports, data, state.owner)
 
 
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:

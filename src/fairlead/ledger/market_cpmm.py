@@ -6,20 +6,22 @@ from math import isqrt
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.market_pool import (
-    SIDE_DOLLARS,
     Accounts,
     MarketPool,
     PoolKind,
     PoolMove,
     Read,
     more_in_vault,
-    product_gains,
+    pool_at,
+    product_moved,
     put,
-    put_tokens,
+    put_vaults,
+    sides_worth,
+    sorted_mints,
 )
 from fairlead.ledger.programs import raydium_cpmm
-from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, amount_of, mint
-from fairlead.ledger.tokens import Token, atoms_worth
+from fairlead.ledger.programs.token_data import TOKEN_PROGRAM, mint
+from fairlead.ledger.tokens import Token
 from fairlead.venues.raydium import cpmm_accounts as cpmm
 from fairlead.venues.venue import Venue
 
@@ -32,19 +34,9 @@ _VAULT_IN = 6
 
 
 def _pool(base: Token, quote: Token) -> MarketPool:
-    is_base_first = base.mint < quote.mint
-    first, second = (base, quote) if is_base_first else (quote, base)
-    mint_0, mint_1 = Pubkey.from_bytes(first.mint), Pubkey.from_bytes(second.mint)
-    address = cpmm.pool_address(cpmm.config_address(CONFIG_INDEX), mint_0, mint_1)
-    return MarketPool(
-        bytes(address),
-        Venue.RAYDIUM_CPMM,
-        base,
-        quote,
-        bytes(cpmm.vault_address(address, mint_0)),
-        bytes(cpmm.vault_address(address, mint_1)),
-        is_base_first,
-    )
+    address = cpmm.pool_address(cpmm.config_address(CONFIG_INDEX), *sorted_mints(base, quote))
+    kind = (Venue.RAYDIUM_CPMM, base, quote, cpmm.vault_address)
+    return pool_at(address, *kind, is_base_first=base.mint < quote.mint)
 
 
 def _put(accounts: Accounts, pool: MarketPool) -> None:
@@ -56,7 +48,7 @@ def _put(accounts: Accounts, pool: MarketPool) -> None:
     )
     put(accounts, bytes(cpmm.config_address(CONFIG_INDEX)), config, raydium_cpmm.PROGRAM_ID)
     first, second = pool.tokens
-    amounts = atoms_worth(first, SIDE_DOLLARS), atoms_worth(second, SIDE_DOLLARS)
+    amounts = sides_worth(pool)
     address = Pubkey.from_bytes(pool.address)
     lp_supply = isqrt(amounts[0] * amounts[1])
     data = cpmm.encode_pool(
@@ -74,25 +66,19 @@ def _put(accounts: Accounts, pool: MarketPool) -> None:
     authority = bytes(cpmm.authority_address())
     lp_mint = bytes(cpmm.lp_mint_address(address))
     put(accounts, lp_mint, mint(lp_supply, 9, authority), TOKEN_PROGRAM)
-    put_tokens(accounts, pool.vault_0, first, authority, amounts[0])
-    put_tokens(accounts, pool.vault_1, second, authority, amounts[1])
+    put_vaults(accounts, pool, authority, amounts)
+
+
+def _owed(data: bytes) -> tuple[int, int]:
+    found = cpmm.decode_numbers(data)
+    return (
+        found.protocol_fees_token_0 + found.fund_fees_token_0 + found.creator_fees_token_0,
+        found.protocol_fees_token_1 + found.fund_fees_token_1 + found.creator_fees_token_1,
+    )
 
 
 def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> PoolMove | None:
-    """The same product at this price; the pool's own bytes stay."""
-    state, vault_0, vault_1 = read(pool.address), read(pool.vault_0), read(pool.vault_1)
-    if state is None or vault_0 is None or vault_1 is None:
-        return None
-    numbers = cpmm.decode_numbers(state.data)
-    owed_0 = (
-        numbers.protocol_fees_token_0 + numbers.fund_fees_token_0 + numbers.creator_fees_token_0
-    )
-    owed_1 = (
-        numbers.protocol_fees_token_1 + numbers.fund_fees_token_1 + numbers.creator_fees_token_1
-    )
-    reserves = amount_of(vault_0.data) - owed_0, amount_of(vault_1.data) - owed_1
-    gains = product_gains(reserves, numerator, denominator)
-    return None if gains is None else PoolMove({}, *gains)
+    return product_moved(read, pool, _owed, numerator, denominator)
 
 
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from solders.pubkey import Pubkey
 
-from fairlead.ledger.account import AccountState
 from fairlead.ledger.market_pool import (
     SIDE_DOLLARS,
     TREASURY,
@@ -16,16 +15,17 @@ from fairlead.ledger.market_pool import (
     PoolKind,
     PoolMove,
     Read,
+    mint_going_in,
     product_gains,
     put,
     put_program,
     put_tokens,
     tokens_of,
+    with_data,
     with_more_tokens,
 )
 from fairlead.ledger.programs import meteora_damm_v1, meteora_vault
 from fairlead.ledger.programs.token_data import (
-    NATIVE_MINT,
     TOKEN_PROGRAM,
     amount_of,
     mint,
@@ -179,7 +179,7 @@ def _with_deposit(
         with_amount(held.data, side.lp_amount + lp),
     )
     return {
-        place: AccountState(before.lamports, data, before.owner)
+        place: with_data(before, data)
         for place, before, data in zip(places, (state, minted, held), datas, strict=True)
     }
 
@@ -229,9 +229,7 @@ def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     state, source = read(keys[_POOL]), read(keys[_USER_IN])
     if state is None or state.owner != meteora_damm_v1.PROGRAM_ID:
         return {}
-    # The user's account may be made by the same transaction: then it is wrapped SOL that goes in.
-    mint_in = NATIVE_MINT if source is None else source.data[:32]
-    side_in = 0 if mint_in == state.data[40:72] else 1
+    side_in = 0 if mint_going_in(source) == state.data[40:72] else 1
     is_stable = damm_v1.decode_numbers(state.data).is_stable
     place = keys[_SHARES[1 - side_in if is_stable else side_in]]
     shares = read(place)
@@ -240,7 +238,7 @@ def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     atoms = amount_of(shares.data)
     atoms = atoms // STABLE_AGAINST if is_stable else atoms * (10_000 + shift_bps) // 10_000
     data = with_amount(shares.data, min(atoms, 2**63))
-    return {place: AccountState(shares.lamports, data, shares.owner)}
+    return {place: with_data(shares, data)}
 
 
 KIND = PoolKind(meteora_damm_v1.PROGRAM_ID, meteora_damm_v1.PROGRAM, _pool, _put, _moved, _against)

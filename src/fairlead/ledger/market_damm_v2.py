@@ -5,22 +5,23 @@ from math import isqrt
 
 from solders.pubkey import Pubkey
 
-from fairlead.ledger.account import AccountState
 from fairlead.ledger.market_pool import (
-    MILLION,
-    MIN_MOVE,
-    SIDE_DOLLARS,
     Accounts,
     MarketPool,
     PoolKind,
     PoolMove,
     Read,
+    is_close,
+    mint_going_in,
+    pool_at,
     put,
-    put_tokens,
+    put_vaults,
+    sides_worth,
+    with_data,
 )
 from fairlead.ledger.programs import meteora_damm_v2
-from fairlead.ledger.programs.token_data import NATIVE_MINT, with_bytes
-from fairlead.ledger.tokens import Token, atoms_worth
+from fairlead.ledger.programs.token_data import with_bytes
+from fairlead.ledger.tokens import Token
 from fairlead.venues.meteora import damm_v2_accounts as damm_v2
 from fairlead.venues.meteora.damm_v2_fees import BaseFee
 from fairlead.venues.venue import Venue
@@ -36,20 +37,11 @@ _POOL, _USER_IN = 1, 2
 def _pool(base: Token, quote: Token) -> MarketPool:
     mint_a, mint_b = Pubkey.from_bytes(base.mint), Pubkey.from_bytes(quote.mint)
     address = damm_v2.customizable_pool_address(mint_a, mint_b)
-    return MarketPool(
-        bytes(address),
-        Venue.METEORA_DAMM_V2,
-        base,
-        quote,
-        bytes(damm_v2.vault_address(address, mint_a)),
-        bytes(damm_v2.vault_address(address, mint_b)),
-        True,
-    )
+    return pool_at(address, Venue.METEORA_DAMM_V2, base, quote, damm_v2.vault_address)
 
 
 def _put(accounts: Accounts, pool: MarketPool) -> None:
-    amount_a = atoms_worth(pool.base, SIDE_DOLLARS)
-    amount_b = atoms_worth(pool.quote, SIDE_DOLLARS)
+    amount_a, amount_b = sides_worth(pool)
     # Over the full range a is liquidity / sqrt_price and b is liquidity * sqrt_price.
     sqrt_price = isqrt((amount_b << 128) // amount_a)
     liquidity = isqrt(amount_a * amount_b) << 64
@@ -64,9 +56,7 @@ def _put(accounts: Accounts, pool: MarketPool) -> None:
         token_b_atoms=amount_b,
     )
     put(accounts, pool.address, data, meteora_damm_v2.PROGRAM_ID)
-    authority = bytes(damm_v2.POOL_AUTHORITY)
-    put_tokens(accounts, pool.vault_0, pool.base, authority, amount_a)
-    put_tokens(accounts, pool.vault_1, pool.quote, authority, amount_b)
+    put_vaults(accounts, pool, bytes(damm_v2.POOL_AUTHORITY), (amount_a, amount_b))
 
 
 def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> PoolMove | None:
@@ -78,7 +68,7 @@ def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> Po
     liquidity = int.from_bytes(data[_LIQUIDITY_OFFSET : _LIQUIDITY_OFFSET + 16], "little")
     old = int.from_bytes(data[_SQRT_PRICE_OFFSET : _SQRT_PRICE_OFFSET + 16], "little")
     new = isqrt((numerator << 128) // denominator)
-    if abs(new - old) * 2 * MILLION < old * MIN_MOVE:
+    if is_close(old, new):
         return None
     gain_a = -(-liquidity * (old - new) // (old * new))
     gain_b = -(-liquidity * (new - old) // (1 << 128))
@@ -88,8 +78,7 @@ def _moved(read: Read, pool: MarketPool, numerator: int, denominator: int) -> Po
     amounts += max(0, amount_b + gain_b).to_bytes(8, "little")
     data = with_bytes(data, _SQRT_PRICE_OFFSET, new.to_bytes(16, "little"))
     data = with_bytes(data, _AMOUNTS_OFFSET, amounts)
-    moved = AccountState(state.lamports, data, state.owner)
-    return PoolMove({pool.address: moved}, gain_a, gain_b)
+    return PoolMove({pool.address: with_data(state, data)}, gain_a, gain_b)
 
 
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
@@ -98,17 +87,12 @@ def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     state, source = read(keys[_POOL]), read(keys[_USER_IN])
     if state is None or state.owner != meteora_damm_v2.PROGRAM_ID:
         return {}
-    # The user's account may be made by the same transaction: then it is wrapped SOL that goes in.
-    is_a_to_b = (
-        source.data[:32] == state.data[168:200]
-        if source is not None
-        else state.data[168:200] == NATIVE_MINT
-    )
+    is_a_to_b = mint_going_in(source) == state.data[168:200]
     old = int.from_bytes(state.data[_SQRT_PRICE_OFFSET : _SQRT_PRICE_OFFSET + 16], "little")
     factor = 10_000 - shift_bps // 2 if is_a_to_b else 10_000 + shift_bps // 2
     new = (old * factor // 10_000).to_bytes(16, "little")
     data = with_bytes(state.data, _SQRT_PRICE_OFFSET, new)
-    return {keys[_POOL]: AccountState(state.lamports, data, state.owner)}
+    return {keys[_POOL]: with_data(state, data)}
 
 
 KIND = PoolKind(meteora_damm_v2.PROGRAM_ID, meteora_damm_v2.PROGRAM, _pool, _put, _moved, _against)

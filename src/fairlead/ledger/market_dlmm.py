@@ -12,19 +12,21 @@ from solders.pubkey import Pubkey
 
 from fairlead.ledger.account import AccountState
 from fairlead.ledger.market_pool import (
-    SIDE_DOLLARS,
     Accounts,
     MarketPool,
     PoolKind,
     PoolMove,
     Read,
+    mint_going_in,
+    pool_at,
     put,
-    put_tokens,
+    put_vaults,
+    sides_worth,
+    with_data,
 )
 from fairlead.ledger.programs import meteora_dlmm
 from fairlead.ledger.programs.meteora_dlmm_accounts import PROGRAM_ID
-from fairlead.ledger.programs.token_data import NATIVE_MINT
-from fairlead.ledger.tokens import Token, atoms_worth
+from fairlead.ledger.tokens import Token
 from fairlead.venues.meteora import dlmm_accounts as layout
 from fairlead.venues.meteora.bins import (
     BINS_PER_ARRAY,
@@ -87,21 +89,13 @@ def dlmm_pool(base: Token, quote: Token) -> MarketPool:
     mint_x, mint_y = Pubkey.from_bytes(base.mint), Pubkey.from_bytes(quote.mint)
     preset = layout.preset_parameter_address(_preset(base, quote).index)
     address = layout.pair_address(preset, mint_x, mint_y)
-    return MarketPool(
-        bytes(address),
-        Venue.METEORA_DLMM,
-        base,
-        quote,
-        bytes(layout.reserve_address(address, mint_x)),
-        bytes(layout.reserve_address(address, mint_y)),
-        True,
-    )
+    return pool_at(address, Venue.METEORA_DLMM, base, quote, layout.reserve_address)
 
 
 def put_dlmm(accounts: Accounts, pool: MarketPool) -> None:
     """Adds the pair and all that belongs to it; the reserves hold just what is in its bins."""
     preset, address = _preset(pool.base, pool.quote), Pubkey.from_bytes(pool.address)
-    sides = atoms_worth(pool.base, SIDE_DOLLARS), atoms_worth(pool.quote, SIDE_DOLLARS)
+    sides = sides_worth(pool)
     active_id = bin_at(preset.bin_step, sides[1], sides[0])
     bins = bins_of(preset, active_id, sides[1])
     by_array: dict[int, dict[int, BinContent]] = {}
@@ -124,8 +118,7 @@ def put_dlmm(accounts: Accounts, pool: MarketPool) -> None:
         array = encode_array(address, index, _with_all_prices(found, index, preset.bin_step))
         put(accounts, bytes(layout.bin_array_address(address, index)), array, PROGRAM_ID)
     held_x, held_y = (sum(atoms) for atoms in zip(*map(_atoms, bins.values()), strict=True))
-    put_tokens(accounts, pool.vault_0, pool.base, pool.address, held_x)
-    put_tokens(accounts, pool.vault_1, pool.quote, pool.address, held_y)
+    put_vaults(accounts, pool, pool.address, (held_x, held_y))
 
 
 def bin_at(bin_step: int, numerator: int, denominator: int) -> int:
@@ -222,11 +215,11 @@ def moved_to(read: Read, pool_key: bytes, bin_id: int) -> PoolMove | None:
         for drained in _between(index, numbers.active_id, end):
             more = drain_bin(array, drained, swap_for_y=swap_for_y)
             paid, taken = paid + more[0], taken + more[1]
-    changed = {pool_key: _with_data(state, with_active_id(state.data, end))}
+    changed = {pool_key: with_data(state, with_active_id(state.data, end))}
     for index, data in written.items():
         if data != arrays[index].data:
             address = layout.bin_array_address(Pubkey.from_bytes(pool_key), index)
-            changed[bytes(address)] = _with_data(arrays[index], bytes(data))
+            changed[bytes(address)] = with_data(arrays[index], bytes(data))
     return PoolMove(changed, *((paid, -taken) if swap_for_y else (-taken, paid)))
 
 
@@ -252,10 +245,6 @@ def _arrays(
     return found
 
 
-def _with_data(state: AccountState, data: bytes) -> AccountState:
-    return AccountState(state.lamports, data, state.owner)
-
-
 def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     """Other prices in the bins that the swap names: they may not be left, whatever they say."""
     if len(keys) <= _USER_IN:
@@ -264,12 +253,10 @@ def _against(read: Read, keys: Sequence[bytes], shift_bps: int) -> Accounts:
     if state is None or state.owner != PROGRAM_ID:
         return {}
     mint_x = state.data[88:120]
-    # The user's account may be made by the same transaction: then it is wrapped SOL that goes in.
-    mint_in = NATIVE_MINT if source is None else source.data[:32]
-    factor_bps = 10_000 + (-shift_bps if mint_in == mint_x else shift_bps)
+    factor_bps = 10_000 + (-shift_bps if mint_going_in(source) == mint_x else shift_bps)
     arrays = {key: read(key) for key in keys}
     return {
-        key: _with_data(array, with_prices_shifted(array.data, factor_bps))
+        key: with_data(array, with_prices_shifted(array.data, factor_bps))
         for key, array in arrays.items()
         if array is not None and array.owner == PROGRAM_ID and len(array.data) == ARRAY_SIZE
     }

@@ -22,7 +22,7 @@ from fairlead.ledger.programs.token_data import (
     amount_of,
     token_account,
 )
-from fairlead.ledger.tokens import Token
+from fairlead.ledger.tokens import Token, atoms_worth
 from fairlead.venues.venue import Venue
 
 MILLION = 1_000_000
@@ -86,6 +86,35 @@ class PoolKind(msgspec.Struct, frozen=True):
     against: Callable[[Read, Sequence[bytes], int], Mapping[bytes, AccountState]]
 
 
+def sorted_mints(base: Token, quote: Token) -> tuple[Pubkey, Pubkey]:
+    """Both mints, the smaller address first."""
+    first, second = sorted((base.mint, quote.mint))
+    return Pubkey.from_bytes(first), Pubkey.from_bytes(second)
+
+
+def pool_at(
+    address: Pubkey,
+    venue: Venue,
+    base: Token,
+    quote: Token,
+    vault_address: Callable[[Pubkey, Pubkey], Pubkey],
+    *,
+    is_base_first: bool = True,
+) -> MarketPool:
+    """The pool at this address; its vaults' addresses are by it and their mints."""
+    first, second = (base, quote) if is_base_first else (quote, base)
+    vault_0, vault_1 = (
+        bytes(vault_address(address, Pubkey.from_bytes(token.mint))) for token in (first, second)
+    )
+    return MarketPool(bytes(address), venue, base, quote, vault_0, vault_1, is_base_first)
+
+
+def sides_worth(pool: MarketPool) -> tuple[int, int]:
+    """Atoms of both sides at genesis, in the pool's own order."""
+    first, second = pool.tokens
+    return atoms_worth(first, SIDE_DOLLARS), atoms_worth(second, SIDE_DOLLARS)
+
+
 def treasury_account(token: Token) -> bytes:
     """Where the treasury holds a token."""
     return associated_address(TREASURY, token.mint)
@@ -102,6 +131,12 @@ def put_tokens(accounts: Accounts, key: bytes, token: Token, owner: bytes, atoms
     accounts[key] = tokens_of(token.mint, owner, atoms)
 
 
+def put_vaults(accounts: Accounts, pool: MarketPool, owner: bytes, atoms: tuple[int, int]) -> None:
+    """Adds both vaults."""
+    for vault, token, held in zip((pool.vault_0, pool.vault_1), pool.tokens, atoms, strict=True):
+        put_tokens(accounts, vault, token, owner, held)
+
+
 def put_program(accounts: Accounts, key: bytes) -> None:
     """Adds a program's account."""
     accounts[key] = AccountState(rent_minimum(36), bytes(36), LOADER, executable=True)
@@ -113,6 +148,11 @@ def tokens_of(mint_key: bytes, owner: bytes, atoms: int) -> AccountState:
         data = token_account(mint_key, owner, atoms, TOKEN_RENT)
         return AccountState(TOKEN_RENT + atoms, data, TOKEN_PROGRAM)
     return AccountState(TOKEN_RENT, token_account(mint_key, owner, atoms), TOKEN_PROGRAM)
+
+
+def with_data(state: AccountState, data: bytes) -> AccountState:
+    """The account with these bytes instead."""
+    return AccountState(state.lamports, data, state.owner)
 
 
 def with_more_tokens(state: AccountState, atoms: int) -> AccountState:
@@ -136,6 +176,39 @@ def product_gains(
     return wanted_0 - reserves[0], wanted_1 - reserves[1]
 
 
+def product_moved(
+    read: Read,
+    pool: MarketPool,
+    owed: Callable[[bytes], tuple[int, int]],
+    numerator: int,
+    denominator: int,
+) -> PoolMove | None:
+    """The same product at this price; the pool's own bytes stay.
+
+    `owed` is what of both vaults is not the curve's, by the pool's bytes.
+    """
+    state, vault_0, vault_1 = read(pool.address), read(pool.vault_0), read(pool.vault_1)
+    if state is None or vault_0 is None or vault_1 is None:
+        return None
+    owed_0, owed_1 = owed(state.data)
+    reserves = amount_of(vault_0.data) - owed_0, amount_of(vault_1.data) - owed_1
+    gains = product_gains(reserves, numerator, denominator)
+    return None if gains is None else PoolMove({}, *gains)
+
+
+def is_close(old_sqrt_price: int, new_sqrt_price: int) -> bool:
+    """Whether a price is less than `MIN_MOVE` off, by its root."""
+    return abs(new_sqrt_price - old_sqrt_price) * 2 * MILLION < old_sqrt_price * MIN_MOVE
+
+
+def mint_going_in(source: AccountState | None) -> bytes:
+    """What a swap takes from the user's account.
+
+    That may be made by the same transaction: then it is wrapped SOL that goes in.
+    """
+    return NATIVE_MINT if source is None else source.data[:32]
+
+
 def more_in_vault(read: Read, vault: bytes, shift_bps: int) -> Accounts:
     """The vault as if it had this much more than it has: its pool's price is lower then."""
     state = read(vault)
@@ -143,4 +216,4 @@ def more_in_vault(read: Read, vault: bytes, shift_bps: int) -> Accounts:
         return {}
     atoms = min(amount_of(state.data) * (10_000 + shift_bps) // 10_000, 2**63)
     data = state.data[:64] + atoms.to_bytes(8, "little") + state.data[72:]
-    return {vault: AccountState(state.lamports, data, state.owner)}
+    return {vault: with_data(state, data)}
