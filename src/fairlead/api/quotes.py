@@ -105,7 +105,10 @@ async def quote(
         "savingBps": None if exact is not None else _saving_bps(route),
         "alternatives": [_alternative(each, terms, form) for each in route.alternatives],
         "reason": route.reason,
-        "leftOut": [{"pool": str(pool), "reason": reason} for pool, reason in snapshot.left_out],
+        "leftOut": [
+            {"pool": str(pool), "reason": reason}
+            for pool, reason in (*snapshot.left_out, *snapshot.others_left_out)
+        ],
         "tokenInWarnings": _warnings(facts.get(terms.token_in)),
         "tokenOutWarnings": _warnings(facts.get(terms.token_out)),
     }

@@ -346,7 +346,7 @@ class QuotesAnswer(msgspec.Struct, frozen=True, rename="camel"):
     # The best of each shape of routes, the chosen one first.
     alternatives: list[AlternativeView]
     reason: str
-    # Pools of the pair that were not quoted.
+    # Pools of the pair that were not quoted, then those of paths through other tokens.
     left_out: list[LeftOutView]
     # Codes: docs/pools-and-tokens.md.
     token_in_warnings: list[str]

@@ -16,6 +16,9 @@ from fairlead.ports import AccountsAtSlot, PoolSnapshot
 from fairlead.venues.pools import decode_pool, load
 from fairlead.venues.venue import Account, ChainTime, LoadedPool, Pool, VenueError
 
+LeftOut = tuple[tuple[Pubkey, str], ...]
+"""Pools with the reasons why they are left out."""
+
 
 class SeenPool(msgspec.Struct, gc=False):
     """A pool as last read: the accounts it was made from, and what they made."""
@@ -90,19 +93,24 @@ class PoolGroup:
         cache: PoolCache,
         own: Sequence[Pubkey],
         others: Sequence[Pubkey] = (),
-        left_out: tuple[tuple[Pubkey, str], ...] = (),
+        left_out: LeftOut = (),
+        others_left_out: LeftOut = (),
     ) -> None:
-        """`left_out`: what was left out before anything was read."""
+        """`left_out`, `others_left_out`: what was left out before anything was read."""
         self._cache = cache
         self._own = [cache.pool(address) for address in own]
         self._others = [cache.pool(address) for address in others]
         self._pools = self._own + self._others
         self._left_out = left_out
+        self._others_left_out = others_left_out
         self._time: tuple[bytes, ChainTime] = (b"", ChainTime(0, 0, 0))
-        # The pools, those left out, the others: as of this number of changes.
-        self._made: tuple[
-            tuple[LoadedPool, ...], tuple[tuple[Pubkey, str], ...], tuple[LoadedPool, ...]
-        ] = ((), (), ())
+        # The pools and those left out, then the same of the others: as of this number of changes.
+        self._made: tuple[tuple[LoadedPool, ...], LeftOut, tuple[LoadedPool, ...], LeftOut] = (
+            (),
+            (),
+            (),
+            (),
+        )
         self._made_at = -1
         self._name_keys()
 
@@ -145,12 +153,8 @@ class PoolGroup:
         if self._made_at != self._cache.changes:
             self._made_at = self._cache.changes
             self._made = (
-                tuple([seen.loaded for seen in self._own if seen.loaded is not None]),
-                (
-                    *[(seen.address, seen.why_not) for seen in self._own if seen.loaded is None],
-                    *self._left_out,
-                ),
-                tuple([seen.loaded for seen in self._others if seen.loaded is not None]),
+                *_sorted(self._own, self._left_out),
+                *_sorted(self._others, self._others_left_out),
             )
         clock = read.accounts.get(CLOCK_SYSVAR)
         if clock is None:
@@ -158,3 +162,11 @@ class PoolGroup:
         if clock.data != self._time[0]:
             self._time = (clock.data, clock_time(clock.data))
         return PoolSnapshot(read.slot, self._time[1], *self._made)
+
+
+def _sorted(pools: Sequence[SeenPool], left_out: LeftOut) -> tuple[tuple[LoadedPool, ...], LeftOut]:
+    """The usable pools, and those left out: by what was read, then those that never were."""
+    return (
+        tuple([seen.loaded for seen in pools if seen.loaded is not None]),
+        (*[(seen.address, seen.why_not) for seen in pools if seen.loaded is None], *left_out),
+    )

@@ -32,6 +32,11 @@ MAX_OTHERS_OF_PAIR = 6
 MAX_OTHERS = 40
 """Of all those pairs together: each pair's deepest, then each one's second, and so on."""
 
+BEYOND_AROUND = (
+    f"too_many_pools: around a pair the {MAX_OTHERS_OF_PAIR} deepest of each other pair are read,"
+    f" and {MAX_OTHERS} in all"
+)
+
 MAX_READS = 6
 """Reads of one snapshot: accounts lead to further accounts, in three rounds, and may change."""
 
@@ -178,7 +183,8 @@ class ChainPools:
     def _pool_group(self, found: FoundPools, around: Sequence[FoundPools]) -> PoolGroup:
         own = [pool.address for pool in found.pools]
         left_out = tuple((pool.address, pool.reason) for pool in found.left_out)
-        return PoolGroup(self._cache, own, _deepest_of_each(around), left_out)
+        others = _deepest_of_each(around)
+        return PoolGroup(self._cache, own, others, left_out, _cut_from(around, frozenset(others)))
 
     def _drop(self, pair: Pair) -> None:
         """The pools of this pair are others now: groups with it are made anew when next asked."""
@@ -262,6 +268,16 @@ def _deepest_of_each(around: Sequence[FoundPools]) -> tuple[Pubkey, ...]:
     ranks = zip_longest(*[found.pools[:MAX_OTHERS_OF_PAIR] for found in around])
     in_order = [pool.address for rank in ranks for pool in rank if pool is not None]
     return tuple(in_order[:MAX_OTHERS])
+
+
+def _cut_from(
+    around: Sequence[FoundPools], kept: frozenset[Pubkey]
+) -> tuple[tuple[Pubkey, str], ...]:
+    """The pools around a pair that are not read with it, and why."""
+    found = joined.from_iterable(each.pools for each in around)
+    cut = [(pool.address, BEYOND_AROUND) for pool in found if pool.address not in kept]
+    known = joined.from_iterable(each.left_out for each in around)
+    return (*cut, *[(pool.address, pool.reason) for pool in known])
 
 
 def why_closed(pool: Pool, time: ChainTime) -> str:

@@ -13,6 +13,9 @@ from fairlead.tokens import TokenList
 if TYPE_CHECKING:
     from fairlead.client import AlternativeRoute, Quote
 
+MAX_LEFT_OUT = 10
+"""Pools left out that are shown."""
+
 
 async def show_quotes(
     token_in: str,
@@ -44,8 +47,11 @@ async def show_quotes(
         out.print(quotes.reason, style="dim")
     if quotes.saving_bps:
         out.print(f"saves {quotes.saving_bps} bps over the best pool alone", style="green")
-    for one in quotes.left_out:
+    for one in quotes.left_out[:MAX_LEFT_OUT]:
         out.print(f"left out: {one.pool}: {one.reason}", style="dim")
+    if len(quotes.left_out) > MAX_LEFT_OUT:
+        more = len(quotes.left_out) - MAX_LEFT_OUT
+        out.print(f"{more} more are left out; --json names them", style="dim")
     for name, warnings in (
         (token_in, quotes.token_in_warnings),
         (token_out, quotes.token_out_warnings),

@@ -20,6 +20,8 @@ class PoolSnapshot(msgspec.Struct, frozen=True, gc=False):
     left_out: tuple[tuple[Pubkey, str], ...] = ()
     # Pools of other pairs, of the same bank: for paths of two hops, and for the price of a lamport.
     others: tuple[LoadedPool, ...] = ()
+    # Of other pairs too, those left out, with the reason.
+    others_left_out: tuple[tuple[Pubkey, str], ...] = ()
 
 
 class ListedPool(msgspec.Struct, frozen=True, gc=False):

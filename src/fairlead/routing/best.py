@@ -1,7 +1,10 @@
 """The comparison of all shapes of routes: the best single pool, the best split, the best path
 through each middle token."""
 
+from collections.abc import Sequence
+
 import msgspec
+from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS
 from fairlead.ports import PoolSnapshot
@@ -45,7 +48,7 @@ def best_route(
             found += _through_middles(request, snapshot, costs, price, found)
     if len(found) == 1 and served:
         return route_of(found[0], (*served, *refused), (found[0],), reason_of(served))
-    return _chosen(request, found, served, refused)
+    return _chosen(request, found, served, refused, snapshot.left_out)
 
 
 def _splits(
@@ -154,6 +157,7 @@ def _chosen(
     found: list[Alternative],
     served: list[Candidate],
     refused: list[Candidate],
+    left_out: Sequence[tuple[Pubkey, str]],
 ) -> Route | NoRoute:
     """The best of all that can be had; what comes later in the list must gain something over it."""
     best: Alternative | None = None
@@ -161,7 +165,7 @@ def _chosen(
         if each.why is None and each.legs and (best is None or _gains(request, each, best)):
             best = each
     if best is None:
-        none = no_route(refused)
+        none = no_route(refused, left_out)
         reasons = [none.reason, *[f"{_name(each)}: {each.why}" for each in found]]
         return NoRoute(none.error_class, "; ".join(reasons), none.candidates, tuple(found))
     winner = msgspec.structs.replace(_bound(best, found), is_offered=True)

@@ -43,7 +43,7 @@ def exact_out_route(
     served = [each for each in asked if each.quote is not None]
     refused = [each for each in asked if each.quote is None]
     if not served:
-        return no_route(refused)
+        return no_route(refused, snapshot.left_out)
     spent = {each.pool.address: _spent(each, costs, price) for each in served}
     served.sort(key=lambda each: (spent[each.pool.address], bytes(each.pool.address)))
     best = alone(served[0], request.token_in, request.token_out)

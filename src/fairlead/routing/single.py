@@ -1,5 +1,9 @@
 """What every pool of the pair pays alone, and why the best of them is that."""
 
+from collections.abc import Sequence
+
+from solders.pubkey import Pubkey
+
 from fairlead.ports import PoolSnapshot
 from fairlead.routing.costs import LamportPrice, lamports_of
 from fairlead.routing.model import Candidate, NetworkCosts, NoRoute, RouteRequest
@@ -61,10 +65,24 @@ def reason_of(served: list[Candidate]) -> str:
 _HOPE = (ErrorClass.STALE, ErrorClass.NOT_YET, ErrorClass.LIQUIDITY, ErrorClass.TERMINAL)
 
 
-def no_route(refused: list[Candidate]) -> NoRoute:
-    """What the pools' refusals mean together."""
+MAX_TOLD = 3
+"""Pools left out that are named where a pair has no others; quotes name them all."""
+
+
+def no_route(refused: list[Candidate], left_out: Sequence[tuple[Pubkey, str]]) -> NoRoute:
+    """What the pools' refusals mean together. `left_out`: pools of the pair that are not among
+    them, with the reasons; told where there are no others."""
     if not refused:
-        return NoRoute(ErrorClass.TERMINAL, "no pool trades this pair", ())
+        return NoRoute(ErrorClass.TERMINAL, _none_trades(left_out), ())
     best = min(refused, key=lambda c: _HOPE.index(c.error_class or ErrorClass.TERMINAL))
     reasons = "; ".join(f"{c.pool.venue.value}: {c.error}" for c in refused)
     return NoRoute(best.error_class or ErrorClass.TERMINAL, reasons, tuple(refused))
+
+
+def _none_trades(left_out: Sequence[tuple[Pubkey, str]]) -> str:
+    if not left_out:
+        return "no pool trades this pair"
+    told = [f"{address}: {reason}" for address, reason in left_out[:MAX_TOLD]]
+    more = len(left_out) - MAX_TOLD
+    told += [f"and {more} more"] if more > 0 else []
+    return f"every pool of this pair is left out: {'; '.join(told)}"

@@ -9,8 +9,8 @@ from solders.pubkey import Pubkey
 
 from fairlead.chain.found_pairs import RETRY_S
 from fairlead.chain.pool_finder import PoolFinder
-from fairlead.chain.pool_list import MAX_POOLS
-from fairlead.chain.pools import MAX_OTHERS, ChainPools
+from fairlead.chain.pool_list import MAX_POOLS, PoolList
+from fairlead.chain.pools import BEYOND_AROUND, MAX_OTHERS, MAX_OTHERS_OF_PAIR, ChainPools
 from fairlead.errors import Unavailable
 from fairlead.ledger.tokens import PAIRS
 from fairlead.venues.pools import LAYOUTS, Search
@@ -269,6 +269,21 @@ async def test_around_a_pair_are_the_pools_with_sol_usdc_and_usdt_of_the_same_sl
     } == pairs
     assert len(around.others) <= MAX_OTHERS
     assert {"raydium", "meteora"} == {pool.venue.dex for pool in around.others}
+
+
+async def test_pools_around_a_pair_that_are_cut_are_named_apart_from_its_own(paper):
+    jup, bonk = (Pubkey.from_bytes(base.mint) for base, _ in (PAIRS[2], PAIRS[3]))
+    pools = [Pubkey.from_bytes(bytes([n]) * 32) for n in range(1, 2 * MAX_OTHERS_OF_PAIR + 1)]
+    listed = PoolList([(jup, USDC_MINT, pool) for pool in pools])
+    around = await ChainPools(paper.chain, listed, paper.clock).around(jup, bonk)
+    assert ((), ()) == (around.pools, around.left_out)
+    read, cut = pools[:MAX_OTHERS_OF_PAIR], pools[MAX_OTHERS_OF_PAIR:]
+    assert (
+        *[(pool, "pool_missing") for pool in read],
+        *[(pool, BEYOND_AROUND) for pool in cut],
+    ) == around.others_left_out
+    # The pair's own are none of these: a route over it alone has no more to say.
+    assert () == (await ChainPools(paper.chain, listed, paper.clock).snapshot(jup, bonk)).left_out
 
 
 async def test_known_pools_say_how_old_they_are(paper):

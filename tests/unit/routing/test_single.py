@@ -88,3 +88,21 @@ def test_without_a_route_the_most_hopeful_reason_counts() -> None:
     empty = routed()
     assert isinstance(empty, NoRoute)
     assert ErrorClass.TERMINAL is empty.error_class
+
+
+def test_pair_whose_pools_are_all_left_out_says_why_and_names_the_first() -> None:
+    request = RouteRequest(WSOL_MINT, USDC, 1_000_000_000)
+    left_out = tuple([(PricedPool(n).address, f"reason_{n}") for n in range(5)])
+    none = best_route(request, PoolSnapshot(1, TIME, (), left_out), NetworkCosts(0))
+    assert isinstance(none, NoRoute)
+    assert ErrorClass.TERMINAL is none.error_class
+    told = "; ".join(f"{address}: {reason}" for address, reason in left_out[:3])
+    assert f"every pool of this pair is left out: {told}; and 2 more" == none.reason
+    none = best_route(request, PoolSnapshot(1, TIME, (), left_out[:1]), NetworkCosts(0))
+    assert isinstance(none, NoRoute)
+    assert none.reason.endswith(": reason_0")
+    # Pools around the pair have nothing to do with it.
+    around = PoolSnapshot(1, TIME, (), others_left_out=left_out)
+    none = best_route(request, around, NetworkCosts(0))
+    assert isinstance(none, NoRoute)
+    assert "no pool trades this pair" == none.reason
