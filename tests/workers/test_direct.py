@@ -6,15 +6,21 @@ import msgspec
 
 from fairlead.orders.model import EventType as E
 from fairlead.orders.model import NewOrder, OrderStatus
+from fairlead.orders.routes import RoutingPolicy
 from fairlead.ports import Hand
 from tests.workers.scenario import in_world
-from tests.workers.world import SETTINGS, STILL, Process, World
+from tests.workers.world import EXECUTION, SETTINGS, STILL, Process, World
 
 SLOW = msgspec.structs.replace(STILL, land_min_ms=2_000, land_max_ms=3_000)
 HAPPY = ["accepted", "claimed", "routed", "submitted", "confirmed", "finalized"]
 TAKEN_OVER = ["accepted", "claimed", "taken_over", "routed", "submitted", "confirmed", "finalized"]
 LEASE_S = SETTINGS.lease_ms / 1000
 ONE = msgspec.structs.replace(SETTINGS, concurrency=1)
+# Nothing around a pair is looked for: a first order need not wait for it.
+DIRECT = msgspec.structs.replace(
+    SETTINGS,
+    execution=msgspec.structs.replace(EXECUTION, routing=RoutingPolicy(two_hop=False)),
+)
 
 
 async def idle(world: World, settings: Any = SETTINGS) -> Process:
@@ -34,7 +40,7 @@ async def begun(world: World, process: Process) -> tuple[NewOrder, Hand]:
 
 @in_world()
 async def test_order_is_accepted_with_its_first_attempt_in_one_commit(world: World):
-    process = await idle(world)
+    process = await idle(world, DIRECT)
     order_id = await world.submit(through=process)
     order = await world.order(order_id)
     assert (OrderStatus.SUBMITTED, process.worker.owner) == (order.status, order.owner)
@@ -44,6 +50,15 @@ async def test_order_is_accepted_with_its_first_attempt_in_one_commit(world: Wor
     await world.ends(order_id)
     assert HAPPY == await world.history(order_id)
     assert 1 == len(world.sends)
+
+
+@in_world()
+async def test_pools_around_a_pair_are_looked_for_once_and_then_hold_up_no_accept(world: World):
+    process = await idle(world)
+    await world.ends(await world.submit(through=process))
+    order_id = await world.submit(through=process)
+    assert OrderStatus.SUBMITTED is (await world.order(order_id)).status
+    await world.ends(order_id)
 
 
 @in_world(quote_s=0.2)
@@ -59,7 +74,7 @@ async def test_accept_does_not_wait_for_pools_that_take_their_time(world: World)
 
 @in_world()
 async def test_crash_right_after_the_accept_loses_nothing_and_executes_once(world: World):
-    process = world.process(SETTINGS, crash_after=1)
+    process = world.process(DIRECT, crash_after=1)
     await world.clock.sleep(0.1)
     order_id = await world.submit(through=process)
     assert process.crashed.is_set()
