@@ -138,3 +138,23 @@ def differences(chain: Chain) -> list[str]:
         if swap.event is not None and swap.event not in done.logs:
             found.append(f"swap {number}: another event")
     return found
+
+
+def with_other_bit(chain: Chain, size: int, at: int) -> Chain:
+    """The chain as if a bit at this offset of its account of this size had been another before."""
+    address = next(a for a, found in chain.base.items() if len(found.data) == size)
+    account = chain.base[address]
+    data = bytearray(account.data)
+    data[at] ^= 1
+    other = {**chain.base, address: msgspec.structs.replace(account, data=bytes(data))}
+    return msgspec.structs.replace(chain, base=other)
+
+
+def sizes_written(found: Iterable[Chain]) -> set[int]:
+    """Of the accounts that swaps wrote."""
+    return {
+        len(chain.base[address].data)
+        for chain in found
+        for swap in chain.swaps
+        for address in swap.after
+    }

@@ -3,15 +3,12 @@
     FAIRLEAD_PROGRAMS_DIR=… python -m tests.vectors.dlmm_runs SEED SWAPS [SPOILED_PERCENT]
 
 Pairs are those of the recorder, worn: with fees earned, rewards running, an oracle begun. Compared
-is what `clmm_runs.compared` compares.
+is what `swap_runs.compared` compares.
 """
 
-import os
 import random
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 from solders.instruction import AccountMeta, Instruction
@@ -22,13 +19,14 @@ from fairlead.venues.meteora import dlmm, dlmm_accounts, dlmm_arrays
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from fairlead.venues.vectors import Vector
 from fairlead.venues.venue import Account
-from tests.vectors import clmm_runs
-from tests.vectors.clmm_runs import STRANGER, Run, compared
+from tests.vectors import clmm_spoilt
+from tests.vectors.clmm_spoilt import STRANGER
 from tests.vectors.dlmm_pools import make_pool, random_shape
 from tests.vectors.dlmm_worn import worn
 from tests.vectors.pools import PoolOfOurs, key, rent
 from tests.vectors.record import USER_BALANCE, Machine, Recording
 from tests.vectors.record_dlmm import _any_amount, find_program
+from tests.vectors.swap_runs import Run, compared, report
 
 SWAPS_PER_PAIR = 30
 HOST_PLACE, SLICES_AT = 9, 24
@@ -149,7 +147,7 @@ def spoilt(vector: Vector, rng: random.Random, *, patches: bool) -> Vector:
         case 4 | 5:
             return _with_patch(vector, rng)
         case _:
-            return clmm_runs.spoilt(vector, rng, patches=False)
+            return clmm_spoilt.spoilt(vector, rng, patches=False)
     return msgspec.structs.replace(vector, sent=Instruction(sent.program_id, data, metas))
 
 
@@ -223,22 +221,5 @@ def runs(program: bytes, seed: int, swaps: int, spoiled: float) -> Iterator[Run]
             yield found.swap()
 
 
-def main(arguments: list[str]) -> None:
-    """Prints differences and counts."""
-    folder = os.environ.get("FAIRLEAD_PROGRAMS_DIR")
-    if folder is None or len(arguments) < 2:
-        sys.exit("usage: FAIRLEAD_PROGRAMS_DIR=… python -m tests.vectors.dlmm_runs SEED SWAPS")
-    seed, swaps = int(arguments[0]), int(arguments[1])
-    spoiled = int(arguments[2]) / 100 if len(arguments) > 2 else 0.3
-    seen: Counter[str] = Counter()
-    for number, run in enumerate(runs(find_program(Path(folder)), seed, swaps, spoiled)):
-        seen[run.outcome] += 1
-        if run.difference is not None:
-            seen["DIFFERS"] += 1
-            print(f"{number}: {run.difference}", flush=True)
-    for outcome, count in seen.most_common():
-        print(f"{count:7} {outcome}")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    report(sys.argv[1:], "dlmm_runs", find_program, runs)

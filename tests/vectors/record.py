@@ -333,14 +333,16 @@ def recordings(programs: dict[Pubkey, bytes], seed: int) -> Iterator[tuple[str, 
 
 def find_programs(folder: Path) -> dict[Pubkey, bytes]:
     """The programs in the folder, by id; SystemExit names one that is missing."""
-    by_hash = {}
+    return {program_id: with_sha256(folder, sha256) for program_id, sha256 in PROGRAMS.items()}
+
+
+def with_sha256(folder: Path, sha256: str) -> bytes:
+    """The compiled program in the folder that has this hash; SystemExit where there is none."""
     for path in folder.glob("*.so"):
         content = path.read_bytes()
-        by_hash[hashlib.sha256(content).hexdigest()] = content
-    for program_id, sha256 in PROGRAMS.items():
-        if sha256 not in by_hash:
-            sys.exit(f"no file in {folder} has the sha256 {sha256} ({program_id})")
-    return {program_id: by_hash[sha256] for program_id, sha256 in PROGRAMS.items()}
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
+    sys.exit(f"no file in {folder} has the sha256 {sha256}")
 
 
 def main(arguments: list[str]) -> None:

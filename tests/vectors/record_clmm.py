@@ -7,7 +7,6 @@ As `record.py`: pools come from our encoders, results are balances that the prog
 second form stores nothing: it runs random swaps on evolving pools and counts where we differ.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -390,11 +389,7 @@ def main(arguments: list[str]) -> None:
 
 def find_program(folder: Path) -> bytes:
     """The program in the folder, by its sha256."""
-    for path in folder.glob("*.so"):
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() == PROGRAM_SHA256:
-            return content
-    sys.exit(f"no file in {folder} has the sha256 {PROGRAM_SHA256}")
+    return record.with_sha256(folder, PROGRAM_SHA256)
 
 
 if __name__ == "__main__":

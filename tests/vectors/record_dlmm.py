@@ -8,7 +8,6 @@ that the program left behind. `random` lets pairs evolve in the program and hold
 fees and its refusals against what the program then did.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -26,7 +25,7 @@ from fairlead.venues.meteora import dlmm
 from fairlead.venues.meteora.dlmm_accounts import PROGRAM_ID
 from fairlead.venues.venue import Account, ChainTime, VenueError
 from tests.vectors.dlmm_pools import make_pool, random_shape, recorded_shapes
-from tests.vectors.record import Machine, Recording
+from tests.vectors.record import Machine, Recording, with_sha256
 
 SHA256 = "942f609d03440911f15c40e8df1733d808670768fd9042af1de956964fb2f0e6"
 SEED = 20_251_121
@@ -209,11 +208,7 @@ def _any_amount(rng: random.Random, loaded: dlmm.LoadedDlmmPool, side: int, kind
 
 def find_program(folder: Path) -> bytes:
     """The program in this folder; SystemExit where it is missing."""
-    for path in folder.glob("*.so"):
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() == SHA256:
-            return content
-    sys.exit(f"no file in {folder} has the sha256 {SHA256} ({PROGRAM_ID})")
+    return with_sha256(folder, SHA256)
 
 
 def main(arguments: list[str]) -> None:

@@ -2,10 +2,8 @@
 
 import os
 import random
-from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from fairlead.venues.raydium import clmm_accounts as layout
@@ -42,38 +40,24 @@ def test_chains_hold_what_there_is_to_hold():
     assert 10 <= len({swap.error for swap in swaps})
     # Both directions are told apart by the events, both instructions by their first bytes.
     assert 2 == len({bytes(swap.sent.data[:8]) for swap in executed})
-    sizes = Counter(
-        len(chain.base[address].data)
-        for chain in parsed()
-        for address in set().union(*(swap.after for swap in chain.swaps))
-    )
-    assert {layout.TICK_ARRAY_SIZE, layout.OBSERVATION_SIZE, layout.POOL_SIZE, 178} <= set(sizes)
+    sizes = chains.sizes_written(parsed())
+    assert {layout.TICK_ARRAY_SIZE, layout.OBSERVATION_SIZE, layout.POOL_SIZE, 178} <= sizes
 
 
 def test_one_other_byte_before_is_noticed_in_every_chain():
     """Of a growth or a total that no amount depends on."""
     for chain in parsed():
-        pool = next(a for a, found in chain.base.items() if len(found.data) == layout.POOL_SIZE)
-        account = chain.base[pool]
-        data = bytearray(account.data)
-        data[277] ^= 1
-        other = {**chain.base, pool: msgspec.structs.replace(account, data=bytes(data))}
-        assert [] != chains.differences(msgspec.structs.replace(chain, base=other))
+        assert [] != chains.differences(chains.with_other_bit(chain, layout.POOL_SIZE, 277))
 
 
 @pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
 def test_random_swaps_leave_the_same_in_the_ledger_and_in_the_program():
     # The runs drive LiteSVM, so they are imported only where they run.
-    from tests.vectors import clmm_runs
+    from tests.vectors import clmm_runs, swap_runs
     from tests.vectors.record_clmm import find_program
 
-    seed = random.randrange(10**6)
-    seen: Counter[str] = Counter()
-    for run in clmm_runs.runs(find_program(Path(FOLDER or "")), seed, LIVE_SWAPS, 0.3):
-        assert run.difference is None, (seed, run.vector and run.vector.id)
-        seen[run.outcome] += 1
-    assert seen["executed"] > LIVE_SWAPS // 10, (seed, seen)
-    assert len(seen) > 8, (seed, seen)
+    program = find_program(Path(FOLDER or ""))
+    swap_runs.check_random_swaps(clmm_runs.runs, program, LIVE_SWAPS)
 
 
 @pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")

@@ -2,10 +2,8 @@
 
 import os
 import random
-from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from fairlead.venues.meteora import dlmm_accounts, dlmm_arrays
@@ -32,13 +30,9 @@ def test_chains_hold_what_there_is_to_hold():
     assert 15 <= len({swap.error for swap in swaps})
     # Exact input and output, the older instructions and the newer ones.
     assert 4 == len({bytes(swap.sent.data[:8]) for swap in executed})
-    sizes = Counter(
-        len(chain.base[address].data)
-        for chain in parsed()
-        for address in set().union(*(swap.after for swap in chain.swaps))
-    )
+    sizes = chains.sizes_written(parsed())
     # The extension, and token accounts with a transfer fee.
-    assert {dlmm_arrays.ARRAY_SIZE, dlmm_arrays.EXTENSION_SIZE, 178} <= set(sizes)
+    assert {dlmm_arrays.ARRAY_SIZE, dlmm_arrays.EXTENSION_SIZE, 178} <= sizes
     most = max(
         sum(len(chain.base[key].data) == dlmm_arrays.ARRAY_SIZE for key in swap.after)
         for chain in parsed()
@@ -50,27 +44,17 @@ def test_chains_hold_what_there_is_to_hold():
 def test_one_other_byte_before_is_noticed_in_every_chain():
     """Of what the protocol is owed, which no amount depends on."""
     for chain in parsed():
-        pair = next(key for key, a in chain.base.items() if len(a.data) == dlmm_accounts.PAIR_SIZE)
-        account = chain.base[pair]
-        data = bytearray(account.data)
-        data[216] ^= 1
-        other = {**chain.base, pair: msgspec.structs.replace(account, data=bytes(data))}
-        assert [] != chains.differences(msgspec.structs.replace(chain, base=other))
+        assert [] != chains.differences(chains.with_other_bit(chain, dlmm_accounts.PAIR_SIZE, 216))
 
 
 @pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
 def test_random_swaps_leave_the_same_in_the_ledger_and_in_the_program():
     # The runs drive LiteSVM, so they are imported only where they run.
-    from tests.vectors import dlmm_runs
+    from tests.vectors import dlmm_runs, swap_runs
     from tests.vectors.record_dlmm import find_program
 
-    seed = random.randrange(10**6)
-    seen: Counter[str] = Counter()
-    for run in dlmm_runs.runs(find_program(Path(FOLDER or "")), seed, LIVE_SWAPS, 0.3):
-        assert run.difference is None, (seed, run.difference)
-        seen[run.outcome] += 1
-    assert seen["executed"] > LIVE_SWAPS // 10, (seed, seen)
-    assert len(seen) > 8, (seed, seen)
+    program = find_program(Path(FOLDER or ""))
+    swap_runs.check_random_swaps(dlmm_runs.runs, program, LIVE_SWAPS)
 
 
 @pytest.mark.skipif(FOLDER is None, reason="no compiled programs: FAIRLEAD_PROGRAMS_DIR not set")
