@@ -1,4 +1,5 @@
-"""What `fairlead doctor` finds out about store, bus, chain and clock, without starting anything.
+"""What `fairlead doctor` finds out about store, bus, chain, clock and the file of pools, without
+starting anything.
 
 A part that fails is a finding, never a raise. Findings name the address, without its password.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from fairlead.bootstrap import DATABASE_FILE, bus_for, chain_for, open_store, postgres_address
 from fairlead.clock import SystemClock
 from fairlead.config import Settings
+from fairlead.config.pool_file import read_pool_file
 from fairlead.config.settings import without_password
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.ports import Bus, Chain
@@ -29,11 +31,12 @@ ASK_AGAIN_S = 0.05
 
 
 async def run_checks(settings: Settings) -> tuple[Check, ...]:
-    """Store, bus, chain and clock, as these settings lead to them from here."""
+    """Store, bus, chain, clock, and the file of pools where there is one, as these settings lead to
+    them from here."""
     clock = SystemClock()
     store = await _store(settings, clock)
     bus, chain = await asyncio.gather(_bus(settings, clock, store), _chain(settings, clock))
-    return (store, bus, *chain)
+    return (store, bus, *chain, *_pools_file(settings.pools.file))
 
 
 # --- the store ---
@@ -193,3 +196,18 @@ def _clock(skew_s: float) -> Check:
     close = skew_s <= MAX_CLOCK_SKEW_S
     fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
     return Check("clock", close, f"{skew_s:.0f} s from the chain's", fix)
+
+
+# --- the file of pools ---
+
+
+def _pools_file(path: Path | None) -> tuple[Check, ...]:
+    """What a process reads when it starts, and stops at when it is wrong."""
+    if path is None:
+        return ()
+    try:
+        named = read_pool_file(path)
+    except ConfigError as error:
+        return (Check("pools", False, str(error), "correct it: docs/pools-and-tokens.md"),)
+    count = f"{len(named)} pool{'' if len(named) == 1 else 's'}"
+    return (Check("pools", True, f"{path} names {count}"),)

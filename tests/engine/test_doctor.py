@@ -64,6 +64,19 @@ def test_with_nothing_running_only_the_api_is_missing(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_the_file_of_pools_is_read_where_there_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "pools.json"
+    file.write_text('["So11111111111111111111111111111111111111112"]')
+    variables = {**apart(), "FAIRLEAD_POOLS_FILE": str(file)}
+    checks = examined(tmp_path, **variables)
+    assert (True, f"{file} names 1 pool → ") == checks["pools"]
+    file.write_text('[\n"nowhere"]')
+    told = wrong(examined(tmp_path, **variables))["pools"]
+    assert f"{file}, line 2, entry 1: 'nowhere' is no address" in told
+    assert "docs/pools-and-tokens.md" in told
+    assert "pools" not in examined(tmp_path, **apart())
+
+
 def test_beside_an_embedded_server_all_is_well(tmp_path: Path) -> None:
     serve = Api("serve", tmp_path, FAST)
     with running(serve):
