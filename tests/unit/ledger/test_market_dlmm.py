@@ -3,48 +3,29 @@
 import pytest
 from solders.pubkey import Pubkey
 
-from fairlead.ledger.account import AccountState
-from fairlead.ledger.market import genesis_accounts
-from fairlead.ledger.market_dlmm import KIND, bin_at, dlmm_pool, moved_to, put_dlmm
+from fairlead.ledger.market_dlmm import KIND, bin_at, moved_to
 from fairlead.ledger.market_flow import target_price
 from fairlead.ledger.market_pool import Accounts, MarketPool
 from fairlead.ledger.programs.token_data import amount_of
-from fairlead.ledger.tokens import SOL, TOKENS, USDC, atoms_worth
+from fairlead.ledger.tokens import SOL, USDC, atoms_worth
 from fairlead.venues.meteora import dlmm, dlmm_accounts
 from fairlead.venues.meteora.bins import price_from_id
-from fairlead.venues.venue import Account, ChainTime
-
-USDT = next(token for token in TOKENS if token.symbol == "USDT")
-PAIRS = [(USDT, USDC), (USDT, SOL), (SOL, USDC)]
-NOW = ChainTime(1_000, 1_800_000_000, 0)
+from tests.unit.ledger import market_pools
+from tests.unit.ledger.market_pools import NOW, PAIRS, USDT
 
 
 def pool_of(base, quote) -> tuple[MarketPool, Accounts]:
-    pool = dlmm_pool(base, quote)
-    accounts = genesis_accounts()
-    put_dlmm(accounts, pool)
-    return pool, accounts
+    return market_pools.pool_of(KIND, base, quote)
 
 
 def loaded(pool: MarketPool, accounts: Accounts) -> dlmm.LoadedDlmmPool:
-    known = {
-        Pubkey.from_bytes(key): Account(Pubkey.from_bytes(state.owner), state.lamports, state.data)
-        for key, state in accounts.items()
-    }
-    address = Pubkey.from_bytes(pool.address)
-    return dlmm.decode(address, known[address]).load(known)
+    found = market_pools.loaded(pool, accounts)
+    assert isinstance(found, dlmm.LoadedDlmmPool)
+    return found
 
 
 def applied(pool: MarketPool, accounts: Accounts, bin_id: int) -> Accounts:
-    """The accounts after a move, the vaults too."""
-    move = moved_to(accounts.get, pool.address, bin_id)
-    assert move is not None
-    after = {**accounts, **move.changed}
-    for vault, gain in ((pool.vault_0, move.gain_0), (pool.vault_1, move.gain_1)):
-        state = after[vault]
-        data = state.data[:64] + (amount_of(state.data) + gain).to_bytes(8, "little")
-        after[vault] = AccountState(state.lamports, data + state.data[72:], state.owner)
-    return after
+    return market_pools.after(pool, accounts, moved_to(accounts.get, pool.address, bin_id))
 
 
 def active_id(pool: MarketPool, accounts: Accounts) -> int:
