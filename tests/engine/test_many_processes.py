@@ -27,7 +27,7 @@ from tests.engine.processes import (
 from tests.servers import Server
 
 SOCKETS = 500
-ORDERS, ORDERS_WITH_KILLS = 2_000, 1_000
+ORDERS, ORDERS_WITH_KILLS = 2_000, 2_000
 AT_ONCE = 32
 
 pytestmark = pytest.mark.serial
