@@ -128,14 +128,6 @@ def _vector(venue: Venue, pool: SoakPool, swap: Wanted) -> Vector:
         limit=0,
         user_input=nobody,
         user_output=nobody,
-        amount_in=None,
-        amount_out=None,
-        error_code=None,
-        error_name=None,
-        failed_program=None,
-        sent=None,
-        sent_name="",
-        build_quirk=None,
         sqrt_price_limit_x64=swap.sqrt_price_limit_x64,
     )
 

@@ -214,14 +214,6 @@ class Recording:
             limit=limit,
             user_input=self.wallet(side_in),
             user_output=self.wallet(1 - side_in),
-            amount_in=None,
-            amount_out=None,
-            error_code=None,
-            error_name=None,
-            failed_program=None,
-            sent=None,
-            sent_name="",
-            build_quirk=None,
         )
 
 

@@ -131,14 +131,6 @@ class ClmmRecording:
             limit=limit,
             user_input=self.wallet(side_in),
             user_output=self.wallet(1 - side_in),
-            amount_in=None,
-            amount_out=None,
-            error_code=None,
-            error_name=None,
-            failed_program=None,
-            sent=None,
-            sent_name="",
-            build_quirk=None,
             sqrt_price_limit_x64=price,
         )
 

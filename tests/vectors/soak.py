@@ -200,13 +200,6 @@ class Course:
             limit=U64_MAX if swap.kind == "exact_out" else 0,
             user_input=self.wallets[swap.side],
             user_output=self.wallets[1 - swap.side],
-            amount_in=None,
-            amount_out=None,
-            error_code=None,
-            error_name=None,
-            failed_program=None,
-            sent=None,
-            sent_name="",
             build_quirk=check.BUILD_QUIRK_CEIL_DIV if self.venue in OLD_DIVISION else None,
             sqrt_price_limit_x64=swap.sqrt_price_limit_x64,
         )

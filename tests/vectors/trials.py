@@ -175,14 +175,6 @@ class Trials:
             limit=limit,
             user_input=self.wallet(side),
             user_output=self.wallet(1 - side),
-            amount_in=None,
-            amount_out=None,
-            error_code=None,
-            error_name=None,
-            failed_program=None,
-            sent=None,
-            sent_name="",
-            build_quirk=None,
         )
 
 

@@ -15,7 +15,7 @@ FORMAT = "swap-vectors/1"
 
 
 class Vector(msgspec.Struct, frozen=True):
-    """One recorded swap with the whole state before it."""
+    """One recorded swap with the whole state before it; without what answers it, one to try."""
 
     id: str
     venue: str
@@ -35,18 +35,18 @@ class Vector(msgspec.Struct, frozen=True):
     user_input: Pubkey
     user_output: Pubkey
     # What left and reached the user's accounts; None where the program refused.
-    amount_in: int | None
-    amount_out: int | None
+    amount_in: int | None = None
+    amount_out: int | None = None
     # Of a refusal: the custom number (None for a panic), its name, and the innermost failing
     # program.
-    error_code: int | None
-    error_name: str | None
-    failed_program: Pubkey | None
+    error_code: int | None = None
+    error_name: str | None = None
+    failed_program: Pubkey | None = None
     # What was sent, and its name; None where nothing was executed.
-    sent: Instruction | None
-    sent_name: str
+    sent: Instruction | None = None
+    sent_name: str = ""
     # "ceil_div" where the recorded build's older division matters.
-    build_quirk: str | None
+    build_quirk: str | None = None
     # The price at which a CLMM swap may stop, partly filled; 0 for none.
     sqrt_price_limit_x64: int = 0
 
