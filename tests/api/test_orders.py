@@ -308,7 +308,7 @@ async def test_tokens_and_wallets_are_listed():
         here.balances.atoms["lamports"] = 1_500_000_000
         (wallet,) = (await get(here, "/api/wallets"))["wallets"]
         assert (here.deps.wallet.default_address, True) == (wallet["address"], wallet["isDefault"])
-        assert "1.5" == wallet["balances"][0]["amount"]
+        assert ("1.5", "0") == (wallet["balances"][0]["amount"], wallet["lamportsLent"])
 
 
 async def test_metrics_count_accepts():

@@ -19,7 +19,7 @@ from fairlead.errors import FieldError, InvalidOrder
 from fairlead.orders import intake
 from fairlead.orders.events import in_form
 from fairlead.orders.model import NumberForm
-from fairlead.orders.risk import LAMPORTS
+from fairlead.orders.risk import LAMPORTS, LATCH_RENT_LAMPORTS
 from fairlead.ports import PoolListing
 from fairlead.tokens import SOL, TokenList
 
@@ -78,17 +78,20 @@ class MarketHttp:
         form = number_form(query_of(request.scope, _NUMBERS)) or NumberForm.STRING
         default = self._deps.wallet.default_address
         others = [a for a in self._deps.wallet.addresses() if a != default]
-        shown = [await self._wallet(a, default) for a in (default, *others)[:MAX_WALLETS]]
+        addresses = (default, *others)[:MAX_WALLETS]
+        lent = await self._deps.store.lent_by(addresses)
+        shown = [await self._wallet(a, default, lent.get(a, 0)) for a in addresses]
         return json_answer(in_form(msgspec.to_builtins(WalletList(shown)), form))
 
-    async def _wallet(self, address: str, default: str) -> WalletView:
+    async def _wallet(self, address: str, default: str, latches: int) -> WalletView:
+        """`latches`: how many hold rent of this wallet."""
         assets = [(t, LAMPORTS if t is SOL else t.mint) for t in self._tokens]
         held = await self._deps.balances.of(address, [asset for _, asset in assets])
         balances = [
             BalanceView(t.symbol, t.mint, decimal_from_atoms(atoms, t.decimals), str(atoms))
             for t, atoms in ((t, held.get(asset, 0)) for t, asset in assets)
         ]
-        return WalletView(address, address == default, balances)
+        return WalletView(address, address == default, balances, str(latches * LATCH_RENT_LAMPORTS))
 
     async def quotes(self, request: Request) -> Response:
         """GET /api/quotes."""

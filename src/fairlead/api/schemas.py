@@ -420,6 +420,8 @@ class WalletView(msgspec.Struct, frozen=True, rename="camel"):
     address: Address
     is_default: bool
     balances: list[BalanceView]
+    # What its ended orders lent to latches and did not take back yet; on top of the balances.
+    lamports_lent: str
 
 
 class WalletList(msgspec.Struct, frozen=True):

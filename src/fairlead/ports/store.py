@@ -223,4 +223,9 @@ class Store(Protocol):
 
     async def lent(self) -> Lent: ...
 
+    async def lent_by(self, wallets: Sequence[str]) -> Mapping[str, int]:
+        """Of each of these wallets how many latches of its ended orders hold rent that it lent;
+        those without any may be missing."""
+        ...
+
     async def ping(self) -> None: ...

@@ -1,7 +1,7 @@
 """What ended orders have lent, in the PostgreSQL store. Its writes are functions that may be called
 again when an answer was lost: they go the way of reads, beside the flush."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fairlead.orders.lent import Lent, LentLatch, Reclaim, ReclaimSettled
@@ -42,3 +42,6 @@ class PostgresReclaims:
 
     async def lent(self) -> Lent:
         return lent_of((await self._read("lent"))[0])
+
+    async def lent_by(self, wallets: Sequence[str]) -> Mapping[str, int]:
+        return {row[0]: int(row[1]) for row in await self._read("lent_by", list(wallets))}

@@ -107,3 +107,6 @@ class SqliteReclaims:
 
     async def lent(self) -> Lent:
         return lent_of(self._read("lent")[0])
+
+    async def lent_by(self, wallets: Sequence[str]) -> Mapping[str, int]:
+        return dict(self._read("lent_by", encode_json(tuple(wallets))))

@@ -92,6 +92,13 @@ def reclaim(*latches: LentLatch, name: str = "r", at_ms: int = T0_MS) -> Reclaim
     )
 
 
+async def lent_of(store: Any) -> Lent:
+    """The sums, which are those of the only wallet too."""
+    found: Lent = await store.lent()
+    assert found.taken == (await store.lent_by([WALLET])).get(WALLET, 0)
+    return found
+
+
 async def test_only_an_order_that_ended_has_latches_to_be_taken_back(store: Any) -> None:
     order = await flying(store)
     assert () == await noted(store)
@@ -105,7 +112,8 @@ async def test_only_an_order_that_ended_has_latches_to_be_taken_back(store: Any)
     )
     assert order.secret == latch.secret
     assert 900 == latch.due_after_height
-    assert Lent(1, 1, 0) == await store.lent()
+    assert Lent(1, 1, 0) == await lent_of(store)
+    assert {WALLET: 1} == await store.lent_by([WALLET, "another"])
 
 
 async def test_each_generation_waits_for_the_newest_attempt_of_its_order(store: Any) -> None:
@@ -116,7 +124,7 @@ async def test_each_generation_waits_for_the_newest_attempt_of_its_order(store: 
     assert {950} == {each.due_after_height for each in latches}
     assert () == await store.due_latches(949, MANY)
     assert latches[:1] == await store.due_latches(950, 1)
-    assert Lent(2, 0, 0) == await store.lent()
+    assert Lent(2, 0, 0) == await lent_of(store)
 
 
 async def test_unlatched_and_unattempted_orders_have_none(store: Any) -> None:
@@ -130,7 +138,7 @@ async def test_unlatched_and_unattempted_orders_have_none(store: Any) -> None:
     order = await stored(store, claimed.order.order_id)
     await store.apply(change(order, EventType.CANCELLED, owner=None, end=True))
     assert () == await noted(store)
-    assert Lent() == await store.lent()
+    assert Lent() == await lent_of(store)
 
 
 async def test_events_are_looked_through_some_at_a_time(store: Any) -> None:
@@ -140,7 +148,7 @@ async def test_events_are_looked_through_some_at_a_time(store: Any) -> None:
         looks += 1
     assert looks >= len(await store.events(order.order_id, 0, MANY))
     assert 1 == len(await noted(store))
-    assert Lent(1, 1, 0) == await store.lent()
+    assert Lent(1, 1, 0) == await lent_of(store)
 
 
 async def test_reclaim_is_stored_once_with_its_latches(store: Any) -> None:
@@ -177,7 +185,7 @@ async def test_reclaim_that_succeeded_gives_back_what_was_lent(store: Any) -> No
     await store.begin_reclaim(one)
     for _ in range(2):
         await store.settle_reclaim(ReclaimSettled(one.signature, AttemptState.SUCCEEDED, 8))
-        assert Lent(0, 0, 2 * RENT) == await store.lent()
+        assert Lent(0, 0, 2 * RENT) == await lent_of(store)
     # A late word changes nothing.
     await store.settle_reclaim(ReclaimSettled(one.signature, AttemptState.DEAD))
     assert () == await store.due_latches(10**9, MANY) == await store.live_reclaims(MANY)
@@ -197,7 +205,7 @@ async def test_latches_of_a_failed_reclaim_wait_again(store: Any) -> None:
     assert () == await store.due_latches(4_999, MANY)
     (again,) = await store.due_latches(5_000, MANY)
     assert 1 == again.failures
-    assert Lent(1, 1, 0) == await store.lent()
+    assert Lent(1, 1, 0) == await lent_of(store)
 
 
 async def test_absent_latches_wait_no_more(store: Any) -> None:
@@ -207,12 +215,12 @@ async def test_absent_latches_wait_no_more(store: Any) -> None:
     empty = [each.address for each in latches if each.due_after_height == 950]
     for _ in range(2):
         await store.absent_latches(empty)
-        assert Lent(1, 1, 0) == await store.lent()
+        assert Lent(1, 1, 0) == await lent_of(store)
     assert 1 == len(await store.due_latches(10**9, MANY))
     (left,) = await store.due_latches(10**9, MANY)
     await store.begin_reclaim(reclaim(left))
     await store.absent_latches([left.address])
-    assert Lent(1, 1, 0) == await store.lent(), "what a reclaim has in hand is its own"
+    assert Lent(1, 1, 0) == await lent_of(store), "what a reclaim has in hand is its own"
 
 
 async def test_what_was_noted_and_begun_is_there_after_a_restart(world: World) -> None:
@@ -221,9 +229,9 @@ async def test_what_was_noted_and_begun_is_there_after_a_restart(world: World) -
     (latch,) = await noted(store)
     one = reclaim(latch)
     await store.begin_reclaim(one)
-    lent = await store.lent()
+    lent = await lent_of(store)
     await world.close(store)
     store = await world.open()
     assert (one,) == await store.live_reclaims(MANY)
-    assert lent == await store.lent()
+    assert lent == await lent_of(store)
     assert not await store.note_latches(MANY)

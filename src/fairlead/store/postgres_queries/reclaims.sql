@@ -24,3 +24,6 @@ SELECT fairlead.absent_latches($1);
 
 -- name: lent
 SELECT latches, taken, reclaimed_lamports FROM fairlead.lent;
+
+-- name: lent_by
+SELECT wallet, taken FROM fairlead.lent_by WHERE wallet = ANY ($1::text[]);

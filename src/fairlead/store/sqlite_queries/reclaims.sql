@@ -69,3 +69,6 @@ UPDATE lent SET latches = latches - ?1, taken = taken - ?2,
 
 -- name: lent
 SELECT latches, taken, reclaimed_lamports FROM lent;
+
+-- name: lent_by
+SELECT wallet, taken FROM lent_by WHERE wallet IN (SELECT value FROM json_each(?));
