@@ -1,4 +1,4 @@
-"""An API and two workers on PostgreSQL and Redis, 500 sockets, 2,000 orders; then half as many with
+"""An API and two workers on PostgreSQL and Redis, 500 sockets, 2,000 orders; then the same with
 kills."""
 
 import asyncio
