@@ -1,6 +1,6 @@
 """What a CLMM swap leaves beside amounts: fees, crossed ticks, rewards, the price history.
 
-That it is what the program leaves is held in `tests/vectors/test_clmm_chains.py`.
+That it is what the program leaves is held in `tests/vectors/test_chains.py`.
 """
 
 from struct import pack_into, unpack_from

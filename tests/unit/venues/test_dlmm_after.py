@@ -1,6 +1,6 @@
 """What a DLMM swap leaves beside amounts: fees and rewards per share, limit orders, the oracle.
 
-That it is what the program leaves is held in `tests/vectors/test_dlmm_chains.py`.
+That it is what the program leaves is held in `tests/vectors/test_chains.py`.
 """
 
 from struct import pack, unpack_from
