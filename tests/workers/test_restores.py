@@ -12,8 +12,10 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from fairlead.errors import Unavailable
-from fairlead.orders.model import AttemptState, Order, OrderStatus
+from fairlead.orders.model import Attempt, AttemptState, Order, OrderStatus
 from fairlead.orders.model import EventType as E
+from fairlead.workers import latches
+from fairlead.workers.proving import Proven, prove_failure
 from fairlead.workers.worker import WorkerSettings
 from tests.workers.market import limit, move
 from tests.workers.restoring import Copy, swaps_of
@@ -127,6 +129,33 @@ def test_failed_transactions_that_were_lost_are_known_again(copy: Copy, moment: 
         assert [AttemptState.ERRORED, AttemptState.SUCCEEDED] == [a.state for a in attempts]
         # With what proves it, for whoever checks the order from outside: `check_books` does.
         assert all(each.evidence for each in attempts)
+
+    live(body, file=copy.file, profile=faults("slippage_moved"))
+
+
+def test_found_failure_is_asked_about_again_until_it_is_proven(copy: Copy, monkeypatch: Any):
+    asked: list[str] = []
+
+    async def prove_late(chain: Any, attempt: Attempt) -> Proven | None:
+        asked.append(attempt.signature)
+        return await prove_failure(chain, attempt) if len(asked) > 3 else None
+
+    async def body(world: World) -> None:
+        process = world.process()
+        process.hang()
+        order_id = await world.submit()
+        copy.take()
+        process.wake()
+        await world.reaches(order_id, E.ROUND_FAILED)
+        calm(world)
+        (before,) = await world.ends(order_id)
+        await copy.restore(world)
+        monkeypatch.setattr(latches, "prove_failure", prove_late)
+        world.process()
+        await is_as_before(world, before)
+        (failed, _) = await world.attempts(order_id)
+        assert [failed.signature] * 4 == asked
+        assert failed.evidence is not None
 
     live(body, file=copy.file, profile=faults("slippage_moved"))
 
