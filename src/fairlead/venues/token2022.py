@@ -15,6 +15,7 @@ from fairlead.venues.venue import Account, ErrorClass, VenueError
 
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022_PROGRAM = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+_TOKEN_PROGRAMS = (TOKEN_PROGRAM, TOKEN_2022_PROGRAM)
 
 TOKEN_ACCOUNT_SIZE = 165
 MINT_SIZE = 82
@@ -117,7 +118,7 @@ class TokenAccount(msgspec.Struct, frozen=True, gc=False):
 
 def is_token_program(program: Pubkey) -> bool:
     """Whether accounts of this owner are token accounts or mints."""
-    return program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM)
+    return program in _TOKEN_PROGRAMS
 
 
 def decode_token_account(account: Account) -> TokenAccount:
@@ -131,7 +132,7 @@ def decode_token_account(account: Account) -> TokenAccount:
 def is_token_account(account: Account) -> bool:
     """Whether these are the bytes of an initialized token account."""
     data = account.data
-    return len(data) >= TOKEN_ACCOUNT_SIZE and data[108] != 0 and is_token_program(account.owner)
+    return len(data) >= TOKEN_ACCOUNT_SIZE and data[108] != 0 and account.owner in _TOKEN_PROGRAMS
 
 
 def amount_of(data: bytes) -> int:

@@ -109,13 +109,13 @@ class CpmmPool(msgspec.Struct, frozen=True, gc=False):
             or config.data[:8] != CONFIG_DISCRIMINATOR
         ):
             raise VenueError(ErrorClass.TERMINAL, "not_a_config", detail=str(self.amm_config))
-        (vault_0, vault_1), (mint_0, mint_1) = self.vaults, MINTS
+        data, (vault_0, vault_1), (mint_0, mint_1) = self.data, self.vaults, MINTS
         return LoadedCpmmPool(
             self,
             decode_rates(config.data),
             (
-                vault_atoms(accounts, vault_0, self.data[mint_0]),
-                vault_atoms(accounts, vault_1, self.data[mint_1]),
+                vault_atoms(accounts, vault_0, data[mint_0]),
+                vault_atoms(accounts, vault_1, data[mint_1]),
             ),
             token_2022_mints(accounts, self.mints, self.token_programs),
         )
