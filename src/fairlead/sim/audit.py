@@ -227,7 +227,8 @@ class Auditor:
         if where == "final success" and lost.legs and known.floor_atoms is None:
             known.floor_atoms = attempt.minimum_out_atoms
         swap = swap_in(lost.raw, lost.legs, known.order.terms)
-        if where == "final success" and swap is not None and known.ceiling_atoms is None:
+        # The first that is known says the most, though it failed: it is told by the attempt itself.
+        if swap is not None and known.ceiling_atoms is None:
             known.ceiling_atoms = swap.amount_in_atoms
         self.memory.signs(known, attempt)
 
