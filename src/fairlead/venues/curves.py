@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS
@@ -36,6 +35,7 @@ from fairlead.venues.raydium.clmm_accounts import FEE_RATE_DENOMINATOR
 from fairlead.venues.raydium.clmm_bitmap import ARRAYS_PER_SWAP
 from fairlead.venues.raydium.clmm_loaded import LoadedClmmPool
 from fairlead.venues.raydium.cpmm import LoadedCpmmPool
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import Mint
 from fairlead.venues.venue import ChainTime, LoadedPool, VenueError
 
@@ -61,7 +61,7 @@ SPARE = 1 - 1e-9
 """Of what a pool can take at most: floats must not ask for more."""
 
 
-class Curve(msgspec.Struct, frozen=True, gc=False):
+class Curve(Record, frozen=True, gc=False):
     """A broken line; between its points the root grows in a straight line with the amount."""
 
     # Atoms of input, from 0 up to the amount asked for or to the most that the pool takes.

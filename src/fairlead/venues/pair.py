@@ -5,9 +5,9 @@ Pairs are in the order in which the pool names its mints.
 
 from collections.abc import Mapping
 
-import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     STATE_FROZEN,
     TOKEN_2022_PROGRAM,
@@ -21,7 +21,7 @@ from fairlead.venues.token2022 import (
 from fairlead.venues.venue import Account, ErrorClass, Pool, Venue, VenueError, account_of
 
 
-class LoadedPair(msgspec.Struct, frozen=True, gc=False):
+class LoadedPair(Record, frozen=True, gc=False):
     """A loaded pool, by what its pool says of itself. Each venue's has a pool of its own type."""
 
     pool: Pool

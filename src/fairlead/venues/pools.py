@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora import (
@@ -21,6 +20,7 @@ from fairlead.venues.raydium import (
     cpmm,
     cpmm_accounts,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import (
     Account,
     ErrorClass,
@@ -63,7 +63,7 @@ def load(pool: Pool, accounts: Mapping[Pubkey, Account], *, unproven: bool) -> L
     return loaded
 
 
-class PoolLayout(msgspec.Struct, frozen=True, gc=False):
+class PoolLayout(Record, frozen=True, gc=False):
     """Where the accounts of one program's pools say what they are."""
 
     program_id: Pubkey
@@ -91,7 +91,7 @@ class PoolLayout(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Search(msgspec.Struct, frozen=True, gc=False):
+class Search(Record, frozen=True, gc=False):
     """Accounts of a program, of this size, with these bytes at these offsets."""
 
     program_id: Pubkey

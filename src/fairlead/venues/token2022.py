@@ -7,10 +7,10 @@ solana-program/token-2022, `interface/src`.
 
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS, U64_MAX
+from fairlead.venues.record import Record
 from fairlead.venues.venue import Account, ErrorClass, VenueError
 
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
@@ -55,7 +55,7 @@ _TOKEN_ACCOUNT = Layout("<32s32sQI32sBIQQI32s")
 NOBODY = bytes(32)
 
 
-class TransferFee(msgspec.Struct, frozen=True, gc=False):
+class TransferFee(Record, frozen=True, gc=False):
     """A fee withheld from each transfer, in force from `epoch` on."""
 
     epoch: int
@@ -92,7 +92,7 @@ class TransferFee(msgspec.Struct, frozen=True, gc=False):
         return fee if self.fee(post_fee_atoms + fee) == fee else None
 
 
-class Mint(msgspec.Struct, frozen=True, gc=False):
+class Mint(Record, frozen=True, gc=False):
     """What swaps must know of a mint."""
 
     decimals: int
@@ -107,7 +107,7 @@ class Mint(msgspec.Struct, frozen=True, gc=False):
         return newer if newer is None or epoch >= newer.epoch else self.older_fee
 
 
-class TokenAccount(msgspec.Struct, frozen=True, gc=False):
+class TokenAccount(Record, frozen=True, gc=False):
     """The parts of a token account that transfers look at."""
 
     mint: bytes

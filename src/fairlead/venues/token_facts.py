@@ -6,9 +6,9 @@ solana-program/token-2022, `interface/src/extension`.
 
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     ACCOUNT_TYPE_OFFSET,
     EXTENSION_DEFAULT_ACCOUNT_STATE,
@@ -70,7 +70,7 @@ _AUTHORITY_ONLY = frozenset({EXTENSION_MINT_CLOSE_AUTHORITY, EXTENSION_PERMANENT
 """Extensions that are nothing but an address, and mean nothing while that is nobody's."""
 
 
-class TokenFacts(msgspec.Struct, frozen=True, gc=False):
+class TokenFacts(Record, frozen=True, gc=False):
     """A token by its mint account."""
 
     mint: Pubkey

@@ -5,16 +5,16 @@ import json
 import zlib
 from typing import Any
 
-import msgspec
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.venue import Account, ChainTime
 
 FORMAT = "swap-vectors/1"
 
 
-class Vector(msgspec.Struct, frozen=True):
+class Vector(Record, frozen=True):
     """One recorded swap with the whole state before it; without what answers it, one to try."""
 
     id: str

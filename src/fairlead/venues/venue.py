@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 
-class Account(msgspec.Struct, frozen=True, gc=False):
+
+class Account(Record, frozen=True, gc=False):
     """An on-chain account as bytes."""
 
     owner: Pubkey
@@ -24,7 +25,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
-class ChainTime(msgspec.Struct, frozen=True, gc=False):
+class ChainTime(Record, frozen=True, gc=False):
     """The chain's clock at which a quote holds."""
 
     slot: int
@@ -76,7 +77,7 @@ class VenueError(Exception):
         self.code = code
 
 
-class SwapQuote(msgspec.Struct, frozen=True, gc=False):
+class SwapQuote(Record, frozen=True, gc=False):
     """What one swap on one pool takes and pays."""
 
     # What leaves the user's input token account, transfer fee included.

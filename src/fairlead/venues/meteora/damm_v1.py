@@ -6,7 +6,6 @@ vaults are shared with other pools, so a quote also goes stale by what those do,
 
 from collections.abc import Mapping
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -35,6 +34,7 @@ from fairlead.venues.meteora.damm_v1_swap import (
 )
 from fairlead.venues.meteora.damm_v1_vaults import vault_side, vault_state
 from fairlead.venues.pair import LoadedPair
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_PROGRAM
 from fairlead.venues.venue import (
     Account,
@@ -60,7 +60,7 @@ _MINTS, _VAULTS, _SHARES, _FEES = (
 )
 
 
-class DammV1Pool(msgspec.Struct, frozen=True, gc=False):
+class DammV1Pool(Record, frozen=True, gc=False):
     """A decoded Pool. Pairs are in the order A, B."""
 
     address: Pubkey

@@ -7,9 +7,9 @@ damm-v1-sdk `programs/dynamic-{amm,vault}/src/state.rs` and `common/src/*/pda.rs
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ErrorClass, VenueError
 
 PROGRAM_ID = Pubkey.from_string("Eo7WjKq67rjJQSZxS6z3YkapzY3eMj6Xy8X5EQVn5UaB")
@@ -66,7 +66,7 @@ STATES_KEPT = 128
 """Decoded states and derived addresses remembered, below 1 KB each."""
 
 
-class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
+class PoolNumbers(Record, frozen=True, gc=False):
     """What a swap reads of a Pool. Fees are fractions, the protocol's of the trade's."""
 
     is_enabled: bool
@@ -87,7 +87,7 @@ class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
     depeg_type: int
 
 
-class VaultState(msgspec.Struct, frozen=True, gc=False):
+class VaultState(Record, frozen=True, gc=False):
     """What a swap reads of a vault. Atoms, times in seconds."""
 
     is_enabled: bool

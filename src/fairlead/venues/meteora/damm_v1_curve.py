@@ -5,10 +5,9 @@ precision and, in pools of a staked token, by that token's price. Names and roun
 damm-v1-sdk `dynamic-amm-quote/src/math/*.rs` (02c66a3) and Saber's `stable-swap-math`.
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.meteora.damm_v1_errors import MATH_OVERFLOW, ZERO_TRADING_TOKENS, refusal
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ErrorClass, VenueError
 
 N_COINS = 2
@@ -22,7 +21,7 @@ U192_MAX = 2**192 - 1
 """The program's widest number on the stable curve."""
 
 
-class StableCurve(msgspec.Struct, frozen=True, gc=False):
+class StableCurve(Record, frozen=True, gc=False):
     """The parameters of a stable pool, its virtual price being that of the moment."""
 
     amp: int

@@ -10,8 +10,6 @@ Sources: damm-v1-sdk `dynamic-amm-quote/src/lib.rs`, `programs/dynamic-vault/src
 (02c66a3), and the compiled programs.
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.damm_v1_accounts import ACTIVATION_BY_SLOT, PoolNumbers, VaultState
 from fairlead.venues.meteora.damm_v1_curve import (
@@ -31,12 +29,13 @@ from fairlead.venues.meteora.damm_v1_errors import (
     reserve_refusal,
     vault_refusal,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ChainTime, ErrorClass
 
 LOCKED_PROFIT_DEGRADATION_DENOMINATOR = 10**12
 
 
-class VaultSide(msgspec.Struct, frozen=True, gc=False):
+class VaultSide(Record, frozen=True, gc=False):
     """One of a pool's two vaults. All in atoms, of the token or of the vault's shares."""
 
     state: VaultState
@@ -64,7 +63,7 @@ class VaultSide(msgspec.Struct, frozen=True, gc=False):
         return total - locked
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms and shares."""
 
     amount_in: int
@@ -105,7 +104,7 @@ def calculate_fee(amount: int, numerator: int, denominator: int) -> int:
     return amount * numerator // denominator or 1
 
 
-class Worth(msgspec.Struct, frozen=True, gc=False):
+class Worth(Record, frozen=True, gc=False):
     """What a swap begins with, in atoms: both vaults' worth, and the pool's parts of it."""
 
     unlocked_in: int

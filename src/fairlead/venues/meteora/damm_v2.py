@@ -7,7 +7,6 @@ quote needs the pool account alone; the vaults' balances do not matter.
 from collections.abc import Mapping
 from struct import Struct as Layout
 
-import msgspec
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
@@ -34,6 +33,7 @@ from fairlead.venues.meteora.damm_v2_swap import (
     swap_out,
 )
 from fairlead.venues.pair import LoadedPair, token_2022_mints, transfer_fees, withholding
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
@@ -60,7 +60,7 @@ COMPUTE_UNITS = 39_500
 COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
 
 
-class DammV2Pool(msgspec.Struct, frozen=True, gc=False):
+class DammV2Pool(Record, frozen=True, gc=False):
     """A decoded Pool. Pairs are in the order A, B."""
 
     address: Pubkey

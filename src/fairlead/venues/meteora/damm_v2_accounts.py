@@ -7,11 +7,11 @@ first.
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora.damm_v2_curve import Curve
 from fairlead.venues.meteora.damm_v2_fees import TIME_SCHEDULER_EXPONENTIAL, BaseFee, DynamicFee
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 PROGRAM_ID = Pubkey.from_string("cpamdpZCGKUy5JxQXB4dcpGPiikHawvSWAd6mEn1sGG")
@@ -55,7 +55,7 @@ STATUS_ENABLED, STATUS_DISABLED = 0, 1
 COLLECT_BOTH, COLLECT_ONLY_B, COLLECT_COMPOUNDING = 0, 1, 2
 
 
-class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
+class PoolNumbers(Record, frozen=True, gc=False):
     """What a swap reads of a pool, mints and vaults aside."""
 
     base_fee: BaseFee
@@ -77,7 +77,7 @@ class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
     layout_version: int
 
 
-class OwedFees(msgspec.Struct, frozen=True, gc=False):
+class OwedFees(Record, frozen=True, gc=False):
     """How one swap's fee is split. Atoms of the token the fee is taken in."""
 
     protocol: int

@@ -7,8 +7,6 @@ u128.
 
 from math import isqrt
 
-import msgspec
-
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.meteora.damm_v2_errors import (
     MATH_OVERFLOW,
@@ -16,10 +14,11 @@ from fairlead.venues.meteora.damm_v2_errors import (
     TYPE_CAST_FAILED,
     refusal,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ErrorClass, VenueError
 
 
-class Curve(msgspec.Struct, frozen=True, gc=False):
+class Curve(Record, frozen=True, gc=False):
     """Where a pool stands on its curve."""
 
     # Mode 2: x*y = k on the two reserves; else one range with constant liquidity.
@@ -33,7 +32,7 @@ class Curve(msgspec.Struct, frozen=True, gc=False):
     token_b_atoms: int
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
+class Step(Record, frozen=True, gc=False):
     """A move along the curve, without any fee, in atoms. A compounding pool's next price is 0."""
 
     amount_in: int

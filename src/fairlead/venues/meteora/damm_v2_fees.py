@@ -6,8 +6,6 @@ A point is a slot or a unix time, as the pool's activation type says.
 from functools import lru_cache
 from math import isqrt
 
-import msgspec
-
 from fairlead.amounts import BPS, U64_MAX, U128_MAX
 from fairlead.venues.meteora.damm_v2_errors import (
     INVALID_BASE_FEE_MODE,
@@ -16,6 +14,7 @@ from fairlead.venues.meteora.damm_v2_errors import (
     UNDETERMINED_ERROR,
     refusal,
 )
+from fairlead.venues.record import Record, replace
 
 FEE_DENOMINATOR = 1_000_000_000
 NUMERATOR_PER_BPS = FEE_DENOMINATOR // BPS
@@ -32,7 +31,7 @@ ONE_Q64 = 1 << 64
 VARIABLE_FEE_SCALE = 100_000_000_000
 
 
-class BaseFee(msgspec.Struct, frozen=True, gc=False):
+class BaseFee(Record, frozen=True, gc=False):
     """The 32 bytes of a base fee; which of the fields count depends on the mode."""
 
     # Parts of 1e9.
@@ -68,7 +67,7 @@ class BaseFee(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class DynamicFee(msgspec.Struct, frozen=True, gc=False):
+class DynamicFee(Record, frozen=True, gc=False):
     """Volatility and its parameters; off where `initialized` is 0."""
 
     initialized: int = 0
@@ -112,7 +111,7 @@ class DynamicFee(msgspec.Struct, frozen=True, gc=False):
         updated_at = self.last_update_timestamp
         if self._bins_between(old_price, new_price) > 0:
             updated_at = unix_timestamp
-        return msgspec.structs.replace(
+        return replace(
             self,
             last_update_timestamp=updated_at,
             sqrt_price_reference=reference,

@@ -4,8 +4,6 @@ Shared by quotes and by the paper ledger. Three modes: exact in, partial (exact 
 end of the price range) and exact out. Transfer fees of Token-2022 are taken off before and after.
 """
 
-import msgspec
-
 from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.meteora.damm_v2_accounts import (
     ACTIVATION_BY_SLOT,
@@ -42,6 +40,7 @@ from fairlead.venues.meteora.damm_v2_fees import (
     rate_limited_numerator,
     rate_limited_numerator_excluded,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ChainTime, ErrorClass
 
@@ -49,7 +48,7 @@ EXACT_IN, PARTIAL, EXACT_OUT = 0, 1, 2
 """swap2's modes, as its instruction data names them."""
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms."""
 
     # Leaves the user's input account, and reaches the output account.
@@ -64,7 +63,7 @@ class Swap(msgspec.Struct, frozen=True, gc=False):
     step: Step
 
 
-class Transition(msgspec.Struct, frozen=True, gc=False):
+class Transition(Record, frozen=True, gc=False):
     """What a swap changes on the pool's side, in atoms transferred, before a transfer fee."""
 
     pool_data: bytes

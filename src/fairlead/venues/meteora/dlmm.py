@@ -7,7 +7,6 @@ those it was given is refused as the program would refuse it, AccountNotEnoughKe
 
 from collections.abc import Mapping
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora.dlmm_accounts import (
@@ -27,6 +26,7 @@ from fairlead.venues.meteora.dlmm_loaded import LoadedDlmmPool as LoadedDlmmPool
 from fairlead.venues.meteora.dlmm_path import indices_on_path, path_of
 from fairlead.venues.meteora.dlmm_swap import check_open
 from fairlead.venues.pair import token_2022_mints, withholding
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     amount_of,
     is_token_account,
@@ -44,7 +44,7 @@ ARRAYS_PER_SIDE = 4
 """Bin arrays read in each direction: 280 bins and more, about what a transaction can compute."""
 
 
-class DlmmPool(msgspec.Struct, frozen=True, gc=False):
+class DlmmPool(Record, frozen=True, gc=False):
     """A decoded LbPair. Pairs are in the order X, Y."""
 
     keys: PairKeys

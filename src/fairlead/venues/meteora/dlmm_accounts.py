@@ -7,10 +7,10 @@ Offsets count from byte 0, the 8-byte discriminator included. Source: MeteoraAg/
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora.dlmm_fees import StaticParameters, VariableParameters
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from fairlead.venues.venue import ErrorClass, VenueError
 
@@ -64,7 +64,7 @@ STATES_KEPT = 128
 ADDRESSES_KEPT = 4_096
 
 
-class PairKeys(msgspec.Struct, frozen=True, gc=False):
+class PairKeys(Record, frozen=True, gc=False):
     """The accounts a pair refers to. Pairs are in the order X, Y."""
 
     lb_pair: Pubkey
@@ -74,7 +74,7 @@ class PairKeys(msgspec.Struct, frozen=True, gc=False):
     token_programs: tuple[Pubkey, Pubkey]
 
 
-class PairNumbers(msgspec.Struct, frozen=True, gc=False):
+class PairNumbers(Record, frozen=True, gc=False):
     """What a swap reads of a pair, its keys aside."""
 
     parameters: StaticParameters

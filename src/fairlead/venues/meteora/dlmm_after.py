@@ -7,8 +7,6 @@ do in a Solana VM, byte for byte; `docs/venues-dlmm.md` says on how many swaps.
 from collections.abc import Mapping
 from struct import Struct as Layout
 
-import msgspec
-
 from fairlead.amounts import BPS, U64_MAX
 from fairlead.venues.meteora.bins import array_of
 from fairlead.venues.meteora.dlmm_accounts import (
@@ -23,6 +21,7 @@ from fairlead.venues.meteora.dlmm_errors import MATH_OVERFLOW, refusal
 from fairlead.venues.meteora.dlmm_fees import FeeSplit, split_fee, update_references
 from fairlead.venues.meteora.dlmm_oracle import after_observation
 from fairlead.venues.meteora.dlmm_swap import Step, Swap
+from fairlead.venues.record import Record
 
 HOST_FEE_BPS = 2_000
 """Of the protocol's part of each bin's fee, where the instruction names a host's account."""
@@ -41,7 +40,7 @@ _PROTOCOL_FEE_OFFSET = 216
 _I32, _I64, _U64 = Layout("<i"), Layout("<q"), Layout("<Q")
 
 
-class PairAccounts(msgspec.Struct, frozen=True, gc=False):
+class PairAccounts(Record, frozen=True, gc=False):
     """The bytes that a swap changes."""
 
     pair: bytes
@@ -52,7 +51,7 @@ class PairAccounts(msgspec.Struct, frozen=True, gc=False):
     extension: bytes | None = None
 
 
-class Transition(msgspec.Struct, frozen=True, gc=False):
+class Transition(Record, frozen=True, gc=False):
     """What a swap leaves behind: bytes, and what the transfers carry."""
 
     accounts: PairAccounts

@@ -8,12 +8,12 @@ from functools import lru_cache
 from struct import Struct as Layout
 from typing import overload
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import BPS
 from fairlead.venues.meteora.bins import BINS_PER_ARRAY, first_bin_of
 from fairlead.venues.meteora.dlmm_accounts import PROGRAM_ID
+from fairlead.venues.record import Record
 from fairlead.venues.venue import Account, ErrorClass, VenueError
 
 ARRAY_DISCRIMINATOR = bytes.fromhex("5c8e5cdc059446b5")
@@ -43,7 +43,7 @@ ARRAYS_KEPT = 512
 """Decoded arrays remembered by their bytes and direction, up to 40 KB each with the bytes."""
 
 
-class Bin(msgspec.Struct, frozen=True, gc=False):
+class Bin(Record, frozen=True, gc=False):
     """What one bin offers in one direction, in the order in which it is filled."""
 
     bin_id: int
@@ -61,7 +61,7 @@ class Bin(msgspec.Struct, frozen=True, gc=False):
     layers: tuple[int, ...]
 
 
-class Extension(msgspec.Struct, frozen=True, gc=False):
+class Extension(Record, frozen=True, gc=False):
     """The bitmap beyond the pair's own."""
 
     # Bit n stands for the array of index 512 + n, and of index -513 - n.
@@ -239,7 +239,7 @@ class ArrayBins(Sequence[Bin]):
         return bins_on_path(*self._arguments)[place]
 
 
-class BinContent(msgspec.Struct, frozen=True, gc=False):
+class BinContent(Record, frozen=True, gc=False):
     """What a bin of our own holds."""
 
     price: int

@@ -2,14 +2,13 @@
 
 from struct import Struct as Layout
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.bins import BINS_PER_ARRAY
 from fairlead.venues.meteora.dlmm_curve import BinFill, amount_in_for
 from fairlead.venues.meteora.dlmm_errors import MATH_OVERFLOW, refusal
 from fairlead.venues.meteora.dlmm_fees import U128_MAX, FeeSplit
 from fairlead.venues.meteora.dlmm_swap import Step
+from fairlead.venues.record import Record
 
 _BINS_OFFSET, _BIN_SIZE = 56, 144
 _AMOUNTS = Layout("<QQ")
@@ -29,7 +28,7 @@ _HOLDINGS = Layout("<32xQQ64xQ8xQ8x")
 _WORD = Layout("<Q")
 
 
-class Reward(msgspec.Struct, frozen=True, gc=False):
+class Reward(Record, frozen=True, gc=False):
     """What one bin is due of one of the pair's two rewards."""
 
     # 0 or 1.

@@ -6,8 +6,6 @@ Source: MeteoraAg/dlmm-sdk @ fb02e51, `commons/src/quote.rs`; where that and the
 differ, the program as executed.
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.meteora.dlmm_arrays import Bin
 from fairlead.venues.meteora.dlmm_errors import (
@@ -17,10 +15,11 @@ from fairlead.venues.meteora.dlmm_errors import (
     refusal,
 )
 from fairlead.venues.meteora.dlmm_fees import fee_for, fee_on
+from fairlead.venues.record import Record, replace
 from fairlead.venues.venue import ErrorClass
 
 
-class BinFill(msgspec.Struct, frozen=True, gc=False):
+class BinFill(Record, frozen=True, gc=False):
     """What one bin takes and gives. Atoms."""
 
     # With the fee, if it is on the input.
@@ -99,7 +98,7 @@ def fill_exact_out(
     surplus = fill.amount_out - amount_out
     if surplus < 0:
         raise refusal(UNDETERMINED_ERROR, "limit orders round apart", ErrorClass.LIQUIDITY)
-    return msgspec.structs.replace(fill, amount_out=amount_out, surplus=surplus)
+    return replace(fill, amount_out=amount_out, surplus=surplus)
 
 
 def _fill_layers(b: Bin, amount: int, swap_for_y: bool) -> tuple[int, int, int]:

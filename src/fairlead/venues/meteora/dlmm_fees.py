@@ -6,10 +6,9 @@ so one swap pays another rate in every bin. Source: MeteoraAg/dlmm-sdk @ fb02e51
 `commons/src/extensions/lb_pair.rs` and `commons/src/quote.rs` (split_fee).
 """
 
-import msgspec
-
 from fairlead.amounts import BPS
 from fairlead.venues.meteora.dlmm_errors import MATH_OVERFLOW, refusal
+from fairlead.venues.record import Record
 
 FEE_PRECISION = 1_000_000_000
 MAX_FEE_RATE = 100_000_000
@@ -24,7 +23,7 @@ I64_MIN, I64_MAX = -(2**63), 2**63 - 1
 U128_MAX = 2**128 - 1
 
 
-class StaticParameters(msgspec.Struct, frozen=True, gc=False):
+class StaticParameters(Record, frozen=True, gc=False):
     """A pair's fee settings."""
 
     base_factor: int
@@ -51,7 +50,7 @@ class StaticParameters(msgspec.Struct, frozen=True, gc=False):
         return self.base_factor * self.bin_step * 10 * power
 
 
-class VariableParameters(msgspec.Struct, frozen=True, gc=False):
+class VariableParameters(Record, frozen=True, gc=False):
     """What the price's recent moves left behind."""
 
     # In 1/10,000 bins.
@@ -62,7 +61,7 @@ class VariableParameters(msgspec.Struct, frozen=True, gc=False):
     last_update_timestamp: int
 
 
-class FeeSplit(msgspec.Struct, frozen=True, gc=False):
+class FeeSplit(Record, frozen=True, gc=False):
     """Who gets which part of a fee. Atoms."""
 
     # To those who provide liquidity.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.meteora.bins import array_of
@@ -21,13 +20,14 @@ from fairlead.venues.meteora.dlmm_errors import (
     PAIR_INSUFFICIENT_LIQUIDITY,
 )
 from fairlead.venues.meteora.dlmm_fees import MAX_FEE_RATE, fee_for
+from fairlead.venues.record import Record
 from fairlead.venues.venue import Account
 
 MAX_ARRAYS_ON_PATH = 32
 """A bound on what one loaded pool takes along; a swap cannot compute as many."""
 
 
-class Path(msgspec.Struct, frozen=True, gc=False):
+class Path(Record, frozen=True, gc=False):
     """The liquidity in one direction from the active bin on."""
 
     # By array, in path order, each with its index.

@@ -7,8 +7,6 @@ off before and after.
 
 from typing import NoReturn
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.anchor import ANCHOR_ERRORS
 from fairlead.venues.meteora.bins import PriceOutOfRange, price_from_id
@@ -40,11 +38,12 @@ from fairlead.venues.meteora.dlmm_fees import (
     volatility_at,
 )
 from fairlead.venues.meteora.dlmm_path import Path
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ChainTime, ErrorClass, VenueError
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
+class Step(Record, frozen=True, gc=False):
     """What one filled bin did."""
 
     bin_id: int
@@ -54,7 +53,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     fill: BinFill
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms."""
 
     # Leaves the user's input account, and reaches the output account.

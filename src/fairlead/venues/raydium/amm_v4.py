@@ -8,7 +8,6 @@ of status 1 is quoted only while nothing of it is on the book.
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -43,6 +42,7 @@ from fairlead.venues.raydium.amm_v4_swap import (
     unchecked_in,
     unchecked_out,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     TOKEN_PROGRAM,
 )
@@ -67,7 +67,7 @@ _OPEN_ORDERS, _MARKET, _MARKET_PROGRAM, _TARGET_ORDERS = (
 )
 
 
-class AmmV4Pool(msgspec.Struct, frozen=True, gc=False):
+class AmmV4Pool(Record, frozen=True, gc=False):
     """A decoded AmmInfo. Pairs are in the order coin, pc."""
 
     address: Pubkey

@@ -8,8 +8,9 @@ OpenBook v1 (serum-dex `state.rs`), which only pools of status 1 still read.
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
+
+from fairlead.venues.record import Record
 
 PROGRAM_ID = Pubkey.from_string("675kPX9MHTjS2zt1qfr1NYHuzeLXfQM9H24wFSUt1Mp8")
 DEVNET_PROGRAM_ID = Pubkey.from_string("DRaya7Kj3aMWQSy19kSjvmuwq9docCHofyP9kanQGaav")
@@ -54,7 +55,7 @@ _U64 = Layout("<Q")
 _U128_BYTES = 16
 
 
-class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
+class PoolNumbers(Record, frozen=True, gc=False):
     """The numbers of an AmmInfo that a swap reads. Atoms, and times in seconds."""
 
     status: int
@@ -70,7 +71,7 @@ class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
     swap_acc_fees: tuple[int, int]
 
 
-class Market(msgspec.Struct, frozen=True, gc=False):
+class Market(Record, frozen=True, gc=False):
     """The accounts of an OpenBook market."""
 
     bids: Pubkey

@@ -7,11 +7,11 @@ places out. Source: raydium-amm `program/src/{instruction,processor}.rs` (27f461
 
 from struct import Struct as Layout
 
-import msgspec
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.venues.raydium.amm_v4_accounts import PROGRAM_IDS, Market, authority_address
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_PROGRAM
 
 SWAP_BASE_IN, SWAP_BASE_OUT = 9, 11
@@ -22,7 +22,7 @@ AUTHORITIES = {program: authority_address(program) for program in PROGRAM_IDS}
 """The owner of all vaults, and its bump, by program."""
 
 
-class OrderBook(msgspec.Struct, frozen=True, gc=False):
+class OrderBook(Record, frozen=True, gc=False):
     """A pool's accounts on its market."""
 
     open_orders: Pubkey

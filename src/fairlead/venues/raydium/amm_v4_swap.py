@@ -4,8 +4,6 @@ Source: raydium-amm `program/src/processor.rs`, `process_swap_base_in` and `proc
 (27f461d; a0fa15c for the builds that still know the order book).
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.raydium.amm_v4_accounts import (
     STATUS_INITIALIZED,
@@ -28,10 +26,11 @@ from fairlead.venues.raydium.amm_v4_curve import (
     swap_token_amount_base_out,
     with_swap_fee,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ChainTime, ErrorClass, VenueError
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms; nothing is withheld on the way."""
 
     amount_in: int
@@ -42,7 +41,7 @@ class Swap(msgspec.Struct, frozen=True, gc=False):
     reserve_out: int
 
 
-class Transition(msgspec.Struct, frozen=True, gc=False):
+class Transition(Record, frozen=True, gc=False):
     """What a swap changes on the pool's side, in atoms transferred."""
 
     pool_data: bytes

@@ -6,7 +6,6 @@ quote walks only the tick arrays that the instruction names, so both take `max_a
 
 from collections.abc import Mapping
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.venues.raydium.clmm_accounts import (
@@ -28,6 +27,7 @@ from fairlead.venues.raydium.clmm_layers import pool_modes
 from fairlead.venues.raydium.clmm_loaded import LoadedClmmPool as LoadedClmmPool
 from fairlead.venues.raydium.clmm_path import Path
 from fairlead.venues.raydium.clmm_swap import check_open
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, Mint, decode_mint
 from fairlead.venues.venue import (
     Account,
@@ -43,7 +43,7 @@ ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
 """The bitmap extension not counted."""
 
 
-class ClmmPool(msgspec.Struct, frozen=True, gc=False):
+class ClmmPool(Record, frozen=True, gc=False):
     """A decoded PoolState. Pairs are in the order token 0, token 1."""
 
     address: Pubkey

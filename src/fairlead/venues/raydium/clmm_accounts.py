@@ -8,9 +8,9 @@ raydium-clmm `states/{pool,config,tick_array,tickarray_bitmap_extension}.rs`, a5
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.venue import Account, ErrorClass, VenueError
 
 PROGRAM_ID = Pubkey.from_string("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK")
@@ -66,7 +66,7 @@ POOLS_KEPT, ARRAYS_KEPT, ADDRESSES_KEPT = 256, 1024, 8192
 costs a search for a bump."""
 
 
-class DynamicFeeInfo(msgspec.Struct, frozen=True, gc=False):
+class DynamicFeeInfo(Record, frozen=True, gc=False):
     """A pool's volatility fee (2026-05 and later). Times in seconds."""
 
     filter_period: int
@@ -82,7 +82,7 @@ class DynamicFeeInfo(msgspec.Struct, frozen=True, gc=False):
     last_update_timestamp: int
 
 
-class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
+class PoolNumbers(Record, frozen=True, gc=False):
     """The numbers of a PoolState that a swap reads."""
 
     mint_0_decimals: int
@@ -102,7 +102,7 @@ class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
     dynamic_fee: DynamicFeeInfo | None
 
 
-class ConfigRates(msgspec.Struct, frozen=True, gc=False):
+class ConfigRates(Record, frozen=True, gc=False):
     """The rates of an AmmConfig, parts of 1,000,000; protocol and fund cut the trade fee."""
 
     trade_fee_rate: int
@@ -110,7 +110,7 @@ class ConfigRates(msgspec.Struct, frozen=True, gc=False):
     fund_fee_rate: int
 
 
-class Tick(msgspec.Struct, frozen=True, gc=False):
+class Tick(Record, frozen=True, gc=False):
     """An initialised tick."""
 
     index: int
@@ -122,7 +122,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     part_filled_orders_atoms: int
 
 
-class TickArray(msgspec.Struct, frozen=True, gc=False):
+class TickArray(Record, frozen=True, gc=False):
     """A tick array; its ticks are decoded when a walk comes to them."""
 
     pool: bytes

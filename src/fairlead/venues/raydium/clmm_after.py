@@ -9,8 +9,6 @@ totals of fees and of swapped amounts, and panics where a counter would leave it
 
 from struct import Struct as Layout
 
-import msgspec
-
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.raydium.clmm_accounts import (
     POOL_HEAD,
@@ -24,6 +22,7 @@ from fairlead.venues.raydium.clmm_errors import panic
 from fairlead.venues.raydium.clmm_path import Path, Walk
 from fairlead.venues.raydium.clmm_rewards import REWARDS_OFFSET, Rewards
 from fairlead.venues.raydium.ticks import Q64
+from fairlead.venues.record import Record
 
 STATUS_ALL_OFF = 255
 """What the program sets where the vault had no more than the swap takes out."""
@@ -54,7 +53,7 @@ _OBSERVATION = Layout("<Iq")
 _OBSERVATION_OFFSET, _OBSERVATION_SIZE = 51, 44
 
 
-class Transition(msgspec.Struct, frozen=True, gc=False):
+class Transition(Record, frozen=True, gc=False):
     """The bytes after a swap, the price history aside."""
 
     pool_data: bytes
@@ -62,7 +61,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     tick_arrays: dict[int, bytes]
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
+class Step(Record, frozen=True, gc=False):
     """A step of a walk at one liquidity."""
 
     liquidity: int

@@ -8,8 +8,6 @@ are one number whose bit `start / width + 7680` stands for the array. Source: ra
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from fairlead.venues.raydium.clmm_accounts import (
     BITMAP_SIZE,
     ROW_SIZE,
@@ -20,6 +18,7 @@ from fairlead.venues.raydium.clmm_accounts import (
     TickArray,
 )
 from fairlead.venues.raydium.clmm_errors import accounts_end, panic, refusal
+from fairlead.venues.record import Record
 from fairlead.venues.venue import VenueError
 
 DEFAULT_ARRAYS = BITMAP_SIZE * 8 // 2
@@ -38,7 +37,7 @@ MAX_ARRAYS = 8
 """Tick arrays loaded in either direction."""
 
 
-class ArrayPath(msgspec.Struct, frozen=True, gc=False):
+class ArrayPath(Record, frozen=True, gc=False):
     """The initialised arrays in one direction, by their first ticks."""
 
     starts: tuple[int, ...]

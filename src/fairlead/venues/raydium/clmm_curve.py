@@ -5,14 +5,13 @@ is raised. The input rounds up and the output down, always in favour of the pool
 raydium-clmm `libraries/{liquidity_math,sqrt_price_math,swap_math}.rs` (a5a46ff).
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.raydium.clmm_accounts import FEE_RATE_DENOMINATOR
 from fairlead.venues.raydium.clmm_errors import panic, refusal
+from fairlead.venues.record import Record
 
 
-class SwapStep(msgspec.Struct, frozen=True, gc=False):
+class SwapStep(Record, frozen=True, gc=False):
     """A swap at one liquidity. In atoms; the fee is in the input token, on top of `amount_in`."""
 
     sqrt_price_next_x64: int

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from struct import Struct as Layout
 from struct import pack_into
 
-import msgspec
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.raydium import clmm_accounts as layout
 from fairlead.venues.raydium.clmm_bitmap import DEFAULT_ARRAYS, array_start
 from fairlead.venues.raydium.ticks import MAX_TICK, MIN_TICK, tick_at_sqrt_price
+from fairlead.venues.record import Record, astuple
 from fairlead.venues.token2022 import NOBODY
 
 # index, liquidity_net and liquidity_gross (low, high), then zeros, the orders among them.
@@ -22,7 +22,7 @@ _CONFIG = Layout("<8sBH32sIIHII32s24x")
 _OBSERVATION_HEAD = Layout("<8sBQH32s")
 
 
-class Position(msgspec.Struct, frozen=True, gc=False):
+class Position(Record, frozen=True, gc=False):
     """Liquidity between two ticks that are multiples of the pool's spacing."""
 
     lower: int
@@ -30,7 +30,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     liquidity: int
 
 
-class Ticks(msgspec.Struct, frozen=True, gc=False):
+class Ticks(Record, frozen=True, gc=False):
     """What positions make of a pool: its liquidity, tick arrays and bitmaps."""
 
     liquidity: int
@@ -124,7 +124,7 @@ def encode_pool(
     data[at : at + layout.BITMAP_SIZE] = pool_bitmap.to_bytes(layout.BITMAP_SIZE, "little")
     pack_into("<Q", data, layout.OPEN_TIME_OFFSET, open_time)
     if dynamic_fee is not None:
-        values = msgspec.structs.astuple(dynamic_fee)
+        values = astuple(dynamic_fee)
         layout.DYNAMIC_FEE.pack_into(data, layout.DYNAMIC_FEE_OFFSET, *values)
     return bytes(data)
 

@@ -5,11 +5,11 @@ Source: raydium-clmm `instructions/{swap,swap_v2}.rs` (a5a46ff), unchanged at 03
 
 from struct import Struct as Layout
 
-import msgspec
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from fairlead.amounts import U64_MAX
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 SWAP = bytes.fromhex("f8c69e91e17587c8")
@@ -25,7 +25,7 @@ Wallet = tuple[Pubkey, Pubkey, Pubkey]
 """The user, its input and its output token account."""
 
 
-class SwapAccounts(msgspec.Struct, frozen=True, gc=False):
+class SwapAccounts(Record, frozen=True, gc=False):
     """What a swap names of the pool. Pairs are in the order input, output."""
 
     program_id: Pubkey

@@ -9,8 +9,6 @@ which is proven. Source: raydium-clmm
 
 from collections.abc import Iterator
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.raydium.clmm_accounts import (
     FEE_ON_TOKEN_0,
@@ -35,6 +33,7 @@ from fairlead.venues.raydium.ticks import (
     sqrt_price_at_tick,
     tick_at_sqrt_price,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import VenueError
 
 DYNAMIC_FEE, FEE_ON, LIMIT_ORDERS = "dynamic_fee", "fee_on", "limit_orders"
@@ -44,7 +43,7 @@ MAX_STEPS = 2_000
 """Steps of one walk; a transaction runs out of compute units long before."""
 
 
-class Order(msgspec.Struct, frozen=True, gc=False):
+class Order(Record, frozen=True, gc=False):
     """What is asked of a walk."""
 
     amount: int

@@ -10,8 +10,6 @@ steps it fills and computes only its last, partial step. Source: raydium-clmm
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-import msgspec
-
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.raydium.clmm_accounts import (
     FEE_RATE_DENOMINATOR,
@@ -28,6 +26,7 @@ from fairlead.venues.raydium.ticks import (
     sqrt_price_at_tick,
     tick_at_sqrt_price,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ErrorClass, VenueError
 
 _ALL = 1 << 256
@@ -37,7 +36,7 @@ UNPROVEN_LIMIT_ORDERS = "unproven_limit_orders"
 """What a walk ends with before orders, whose rules are those of `clmm_layers`."""
 
 
-class Walk(msgspec.Struct, frozen=True, gc=False):
+class Walk(Record, frozen=True, gc=False):
     """What a swap moves inside the pool, in atoms, and where it leaves the price."""
 
     # The input, fee included, and the output: Token-2022 transfer fees are outside of both.
@@ -61,7 +60,7 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     unproven: str = ""
 
 
-class Reach(msgspec.Struct, frozen=True, gc=False):
+class Reach(Record, frozen=True, gc=False):
     """How far the accounts at hand go in one direction."""
 
     # Atoms inside the pool, fee included.

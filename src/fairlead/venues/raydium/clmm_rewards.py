@@ -5,11 +5,10 @@ Source: raydium-clmm `states/pool.rs`, `update_reward_infos` (a5a46ff).
 
 from struct import Struct as Layout
 
-import msgspec
-
 from fairlead.amounts import U64_MAX, U128_MAX
 from fairlead.venues.raydium.clmm_errors import anchor_refusal, panic
 from fairlead.venues.raydium.ticks import Q64
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import NOBODY
 from fairlead.venues.venue import ErrorClass
 
@@ -24,7 +23,7 @@ _HEAD = Layout("<BQQQQQQ")
 _MINT_OFFSET, _GROWTH_OFFSET = 57, 153
 
 
-class Rewards(msgspec.Struct, frozen=True, gc=False):
+class Rewards(Record, frozen=True, gc=False):
     """A pool's three rewards at one time."""
 
     # All of them, as they stand in the pool's bytes.

@@ -7,13 +7,12 @@ exact-out check of 1b2ba6a).
 
 from collections.abc import Callable
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.raydium.clmm_accounts import STATUS_SWAP_OFF, PoolNumbers
 from fairlead.venues.raydium.clmm_errors import anchor_refusal, panic, refusal
 from fairlead.venues.raydium.clmm_path import Walk
 from fairlead.venues.raydium.ticks import MAX_SQRT_PRICE_X64, MIN_SQRT_PRICE_X64
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ErrorClass
 
@@ -27,7 +26,7 @@ Walker = Callable[[int, int], Walk]
 """Swaps this amount at most to this square-root price."""
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms."""
 
     # Leaves the user's input account.

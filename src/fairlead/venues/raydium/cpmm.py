@@ -6,7 +6,6 @@ Decode a pool, load the accounts it names, then quote and build instructions as 
 from collections.abc import Mapping
 from struct import Struct as Layout
 
-import msgspec
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
@@ -40,6 +39,7 @@ from fairlead.venues.raydium.cpmm_swap import (
     exact_in,
     exact_out,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import (
     Mint,
 )
@@ -69,7 +69,7 @@ MINTS = (slice(168, 200), slice(200, 232))
 AUTHORITIES = {program: authority_address(program) for program in (PROGRAM_ID, DEVNET_PROGRAM_ID)}
 
 
-class CpmmPool(msgspec.Struct, frozen=True, gc=False):
+class CpmmPool(Record, frozen=True, gc=False):
     """A decoded PoolState. Pairs are in the order token 0, token 1."""
 
     address: Pubkey

@@ -7,9 +7,9 @@ Offsets count from byte 0, the 8-byte discriminator included. Source: raydium-cp
 from functools import lru_cache
 from struct import Struct as Layout
 
-import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import NOBODY, TOKEN_PROGRAM
 
 PROGRAM_ID = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
@@ -46,7 +46,7 @@ STATES_KEPT = 128
 in the same state."""
 
 
-class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
+class PoolNumbers(Record, frozen=True, gc=False):
     """The numbers of a PoolState, in its own order. Fees in atoms, times in seconds."""
 
     auth_bump: int
@@ -67,7 +67,7 @@ class PoolNumbers(msgspec.Struct, frozen=True, gc=False):
     creator_fees_token_1: int
 
 
-class ConfigRates(msgspec.Struct, frozen=True, gc=False):
+class ConfigRates(Record, frozen=True, gc=False):
     """The rates of an AmmConfig, parts of 1,000,000; protocol and fund cut the trade fee."""
 
     trade_fee_rate: int

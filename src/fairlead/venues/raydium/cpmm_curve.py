@@ -4,10 +4,9 @@ Names and rounding follow raydium-cp-swap `curve/{calculator,fees,constant_produ
 Amounts fit u64 and rates are parts of 1,000,000, so no product leaves u128 except where stated.
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error
+from fairlead.venues.record import Record
 from fairlead.venues.venue import ErrorClass, VenueError
 
 FEE_RATE_DENOMINATOR = 1_000_000
@@ -43,7 +42,7 @@ INSUFFICIENT_VAULT = 6012
 INVALID_FEE_MODEL = 6013
 
 
-class CurveSwap(msgspec.Struct, frozen=True, gc=False):
+class CurveSwap(Record, frozen=True, gc=False):
     """One swap as the pool sees it: Token-2022 transfer fees are outside of it. All in atoms."""
 
     # Taken in, fees included.

@@ -4,8 +4,6 @@ Shared by quotes and by the paper ledger. Source: raydium-cp-swap
 `instructions/swap_base_{input,output}.rs` and `states/pool.rs` (609780f).
 """
 
-import msgspec
-
 from fairlead.amounts import U64_MAX
 from fairlead.venues.anchor import REQUIRE_GT_VIOLATED, anchor_error
 from fairlead.venues.raydium.cpmm_accounts import (
@@ -28,11 +26,12 @@ from fairlead.venues.raydium.cpmm_curve import (
     swap_base_input,
     swap_base_output,
 )
+from fairlead.venues.record import Record
 from fairlead.venues.token2022 import TransferFee
 from fairlead.venues.venue import ErrorClass
 
 
-class Swap(msgspec.Struct, frozen=True, gc=False):
+class Swap(Record, frozen=True, gc=False):
     """What a swap moves, in atoms; `curve.output_atoms` leave the vault."""
 
     # Leaves the user's input account.
@@ -45,7 +44,7 @@ class Swap(msgspec.Struct, frozen=True, gc=False):
     reserve_out: int
 
 
-class Transition(msgspec.Struct, frozen=True, gc=False):
+class Transition(Record, frozen=True, gc=False):
     """What a swap changes on the pool's side, in atoms transferred, before a transfer fee."""
 
     pool_data: bytes
