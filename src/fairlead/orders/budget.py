@@ -50,6 +50,21 @@ def live_of(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     return tuple(a for a in attempts if a.state is AttemptState.LIVE)
 
 
+def still_excludes(live: Sequence[Attempt], blockhash_height: int, reclaim_margin: int) -> bool:
+    """Whether, should one of these have won, their latch stands for as long as an attempt of a
+    blockhash of this height may land (rules 12 and 17 c).
+
+    After a restore one of them may have won in a past that is forgotten, and its latch been taken
+    back since. That takes the margin past its death at the least; whatever dies before is excluded.
+    What was seen to land once tells no such height, if it was found on the chain: nothing more is
+    signed beside it.
+    """
+    return all(
+        each.slot is None and blockhash_height <= each.blockhash_height + reclaim_margin
+        for each in live
+    )
+
+
 def may_sign(order: Order, attempts: Sequence[Attempt], sending: bool, bidding: Bidding) -> May:
     """What may be signed beside the live attempts of an order (rules 17 c and 21).
 

@@ -194,9 +194,11 @@ class Auditor:
         order_id = known.order.order_id
         lost = self.memory.lost_of(order_id)
         for each in lost:
-            if each.signature == attempt.signature:
+            if each.signature == attempt.signature and attempt.slot is not None:
                 self._found(known, each, attempt)
                 return
+        # What was lost may be made again to the byte: then it is the same transaction.
+        lost = [each for each in lost if each.raw != attempt.raw]
         others = [*known.attempts.values(), *lost]
         if order_id in self.memory.excused:
             others = list(known.attempts.values())

@@ -75,7 +75,8 @@ class LatchTaken(msgspec.Struct, frozen=True):
 
 
 class NotNow(msgspec.Struct, frozen=True):
-    """The fee cap leaves no higher price, or the endpoint knows no newer blockhash."""
+    """The fee cap leaves no higher price, the endpoint knows no newer blockhash, or the latch may be
+    taken back while it could land."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -96,6 +97,9 @@ async def _make(
     if isinstance(choice, Failure):
         return choice
     blockhash = await parts.chain.latest_blockhash()
+    margin, live = bench.settings.landing.reclaim_margin, budget.live_of(earlier)
+    if not budget.still_excludes(live, blockhash.block_height, margin):
+        return NotNow()
     built = await _built(bench, order, earlier, choice, blockhash, number)
     if isinstance(built, Failure):
         return built

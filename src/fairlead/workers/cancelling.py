@@ -36,6 +36,10 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
     it would fail: something may hold the latch already, and the chain will say what."""
     order, parts = work.order, bench.parts
     blockhash = await parts.chain.latest_blockhash()
+    live, margin = budget.live_of(work.attempts), bench.settings.landing.reclaim_margin
+    if not budget.still_excludes(live, blockhash.block_height, margin):
+        log.info("no_cancel", order_id=order.order_id, why="its latch may be taken back")
+        return False
     # Its payer is the base of the latch, without which it would exclude nothing (rule 9).
     latch = latch_of(order, await parts.chain.rent_minimum(0))
     price = _price(bench, work)
