@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.orders import budget
-from fairlead.orders.budget import CANCEL_ALLOWANCE_LAMPORTS, Bidding, may_sign, room_lamports
+from fairlead.orders.budget import (
+    CANCEL_ALLOWANCE_LAMPORTS,
+    Bidding,
+    may_sign,
+    room_lamports,
+    still_excludes,
+)
 from fairlead.orders.model import Attempt, AttemptKind, AttemptState, OrderStatus
 from fairlead.solana.fees import (
     LEAST_RAISE_MICRO_LAMPORTS,
@@ -132,3 +138,16 @@ def test_a_first_attempt_may_cost_its_base_fee_and_a_further_one_only_what_is_le
     assert not budget.is_spent(row, ())
     assert budget.is_spent(row, attempts({"state": ERRORED}))
     assert not budget.is_spent(row, attempts({"state": DEAD}))
+
+
+def test_a_latch_excludes_until_it_may_be_taken_back() -> None:
+    live = attempts({"blockhash_height": 1_000}, {"blockhash_height": 1_150})
+    # A reclaim lands past the first one's death and the margin: what dies before is excluded.
+    assert still_excludes(live, 1_300, 300)
+    assert not still_excludes(live, 1_301, 300)
+    assert still_excludes(live[1:], 1_450, 300)
+    assert still_excludes((), 10_000, 0)
+
+
+def test_nothing_is_excluded_by_what_was_seen_to_land() -> None:
+    assert not still_excludes(attempts({"blockhash_height": 1_000, "slot": 7}), 1_000, 300)
