@@ -75,8 +75,8 @@ class LatchTaken(msgspec.Struct, frozen=True):
 
 
 class NotNow(msgspec.Struct, frozen=True):
-    """The fee cap leaves no higher price, the endpoint knows no newer blockhash, or the latch may be
-    taken back while it could land."""
+    """The fee cap leaves no higher price, the endpoint knows no newer blockhash, or the latch may
+    be taken back while it could land."""
 
 
 class Made(msgspec.Struct, frozen=True):
