@@ -72,8 +72,8 @@ def told_legs(
 
 
 def told_leftover(leftover: Leftover | None, form: NumberForm) -> LeftoverData | None:
-    """What the wallet keeps of the middle token."""
-    if leftover is None:
+    """What the wallet keeps of the middle token; None where nothing stays."""
+    if leftover is None or leftover.atoms == 0:
         return None
     amount = number_from_atoms(leftover.atoms, _MIDDLE_DECIMALS[leftover.token], form)
     return LeftoverData(leftover.token, amount)
