@@ -39,6 +39,10 @@ class Operators:
         self._at_work = False
         self._opening: asyncio.Task[None] | None = None
 
+    @property
+    def has_backup(self) -> bool:
+        return self._backup is not None
+
     def back_up(self) -> bool:
         """Copy the store as it is; the earlier copy is not needed any more."""
         memory = self._world.auditor.memory
