@@ -50,8 +50,8 @@ class Books:
         self._fees: Counter[str] = Counter()
         # What left the wallet and what reached it.
         self._booked: dict[str, tuple[int, int]] = {}
-        # Atoms of middle tokens that stayed with the wallet, by order and mint.
-        self._left_over: dict[tuple[str, str], int] = {}
+        # Atoms of middle tokens that stayed with the wallet: by order, by mint.
+        self._left_over: dict[str, dict[str, int]] = defaultdict(dict)
 
     def check(self) -> None:
         self._match_records()
@@ -91,7 +91,7 @@ class Books:
         if atoms < 0:
             text = f"{-atoms} of {mint}"
             self._fail("no hop takes more than the hop before it brought", text, order_id)
-        self._left_over[order_id, mint] = atoms
+        self._left_over[order_id][mint] = atoms
 
     def _check_order(
         self,
@@ -170,7 +170,7 @@ class Books:
 
     def _check_left_over(self, order_id: str) -> None:
         """The last event tells what stayed of a middle token."""
-        left = {m: atoms for (i, m), atoms in self._left_over.items() if i == order_id and atoms}
+        left = {mint: atoms for mint, atoms in self._left_over[order_id].items() if atoms}
         ((data,),) = self._store.rows(
             "SELECT data FROM events WHERE type = 'finalized' AND order_id = ?", order_id
         )
@@ -270,9 +270,10 @@ class Books:
             if terms.wallet == wallet:
                 expected[bytes(Pubkey.from_string(terms.token_in))] -= given
                 expected[bytes(Pubkey.from_string(terms.token_out))] += out
-        for (order_id, mint), atoms in self._left_over.items():
+        for order_id, left in self._left_over.items():
             if self._memory.ever[order_id].terms.wallet == wallet:
-                expected[bytes(Pubkey.from_string(mint))] += atoms
+                for mint, atoms in left.items():
+                    expected[bytes(Pubkey.from_string(mint))] += atoms
         for record in self._cluster.final.values():
             message = parse_transaction(record.raw).message
             if message.keys[0] == address:

@@ -114,25 +114,26 @@ class Settler:
         them agree on. What is not due costs a comparison: in a burst it is most of what waits."""
         witnesses = self._bench.parts.chain.witnesses
         needed = needed_of(len(witnesses))
-        waiting = tuple(self._waiting.values())
+        waiting = dict(self._waiting)
 
         def is_enough(seen: Sequence[Seen]) -> bool:
             return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in _ids(seen))
 
         seen = await ask_each(
-            witnesses, lambda witness: self._seen_by(witness, waiting, fork_check), is_enough
+            witnesses,
+            lambda witness: self._seen_by(witness, tuple(waiting.values()), fork_check),
+            is_enough,
         )
-        works = {each.work.order.order_id: each.work for each in waiting}
         told = {order_id: _of(order_id, seen) for order_id in _ids(seen)}
         for order_id in [each for each, said in told.items() if all(s is _NOT_YET for s in said)]:
             del told[order_id]
             self._missing.pop(order_id, None)
-        settle = [self._settle(works[order_id], said, needed) for order_id, said in told.items()]
+        settle = [self._settle(waiting[i].work, said, needed) for i, said in told.items()]
         results = await asyncio.gather(*settle, return_exceptions=True)
         for order_id, result in zip(told, results, strict=True):
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 # One order's trouble must not keep the others from their end.
-                self._trouble(works[order_id], result)
+                self._trouble(waiting[order_id].work, result)
 
     async def _seen_by(self, witness: Chain, waiting: Sequence[Waiting], fork_check: bool) -> Seen:
         """What one witness says of those that may be final, or gone."""
