@@ -1,11 +1,11 @@
 """What wallets hold at `finalized`, read at most once a slot whatever is asked."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.chain.shared_reads import SharedReads
 from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, Faucet
 from fairlead.solana.accounts import LAMPORTS_ASSET, associated_token_address
@@ -36,7 +36,7 @@ class ChainBalances:
         self._monotonic = clock.monotonic
         self._faucet = faucet
         self._holdings: dict[str, _Holding] = {}
-        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._reads: SharedReads[str, None] = SharedReads()
         # Token program by mint; mints never change it.
         self._programs: dict[str, Pubkey] = {}
 
@@ -59,26 +59,15 @@ class ChainBalances:
         return holding.atoms
 
     async def _read(self, wallet: str, assets: Sequence[str]) -> None:
-        """Read once for all who ask meanwhile; one who gives up does not stop it for the others."""
-        task = self._reading.get(wallet)
-        if task is None:
-            holding = self._holdings.get(wallet)
-            known = () if holding is None else tuple(holding.atoms)[:MAX_ASSETS]
-            wanted = dict.fromkeys([LAMPORTS_ASSET, *assets, *known])
-            task = asyncio.ensure_future(self._read_now(wallet, tuple(wanted)))
-            self._reading[wallet] = task
-            task.add_done_callback(lambda done: self._done(wallet, done))
-        await asyncio.shield(task)
+        await self._reads.get(wallet, lambda: self._read_now(wallet, assets))
 
-    def _done(self, wallet: str, task: asyncio.Task[None]) -> None:
-        del self._reading[wallet]
-        if not task.cancelled():
-            task.exception()  # all who asked may have given up: then nobody else looks at it
-
-    async def _read_now(self, wallet: str, assets: Sequence[str]) -> None:
+    async def _read_now(self, wallet: str, wanted: Sequence[str]) -> None:
         address = Pubkey.from_string(wallet)
-        if self._faucet is not None and wallet not in self._holdings:
+        holding = self._holdings.get(wallet)
+        if self._faucet is not None and holding is None:
             await self._faucet.fund(address)
+        known = () if holding is None else tuple(holding.atoms)[:MAX_ASSETS]
+        assets = tuple(dict.fromkeys([LAMPORTS_ASSET, *wanted, *known]))
         mints = [asset for asset in assets if asset != LAMPORTS_ASSET]
         await self._learn_programs(mints)
         accounts = [

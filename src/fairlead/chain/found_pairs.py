@@ -9,6 +9,7 @@ import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.chain.pool_list import FoundPools, PoolSource
+from fairlead.chain.shared_reads import SharedReads
 from fairlead.errors import FairleadError
 from fairlead.ports import Clock
 
@@ -40,29 +41,22 @@ class FoundPairs:
         self._changed = changed
         # With the time from when on it is looked for again.
         self._found: dict[Pair, tuple[FoundPools, float]] = {}
-        self._finding: dict[Pair, asyncio.Task[FoundPools]] = {}
+        self._searches: SharedReads[Pair, FoundPools] = SharedReads()
 
     async def close(self) -> None:
-        tasks = list(self._finding.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._searches.close()
 
     async def of(self, pair: Pair) -> FoundPools:
         """What is known of this pair; one not known yet is looked for. `Unavailable`."""
         while pair not in self._found:
             # One who gives up must not stop it for the others.
-            await asyncio.shield(self._finding.get(pair) or await self._begin(pair))
+            await asyncio.shield(await self._begin(pair))
         return self._found[pair][0]
 
     async def of_those_known(self, pairs: Sequence[Pair]) -> list[FoundPools]:
         """What is known of these pairs. Those that are not are looked for, and waited for a moment;
         what comes later is told by `changed`."""
-        looked_for = [
-            self._finding.get(pair) or await self._begin(pair)
-            for pair in pairs
-            if pair not in self._found
-        ]
+        looked_for = [await self._begin(pair) for pair in pairs if pair not in self._found]
         if looked_for:
             await asyncio.wait(looked_for, timeout=MOMENT_S)
         nothing = FoundPools()
@@ -78,8 +72,7 @@ class FoundPairs:
                 due = now + RETRY_S
                 if found is not None:
                     self._found[pair] = (found, due)
-                if pair not in self._finding:
-                    self._start(pair)
+                self._start(pair)
             next_due = min(next_due, due)
         return next_due
 
@@ -97,12 +90,17 @@ class FoundPairs:
         return done
 
     def _start(self, pair: Pair) -> "asyncio.Task[FoundPools]":
-        task = self._finding[pair] = asyncio.ensure_future(self._find(pair))
-        task.add_done_callback(lambda ended: self._ended(pair, ended))
-        return task
+        return self._searches.start(pair, lambda: self._find(pair))
 
     async def _find(self, pair: Pair) -> FoundPools:
-        found = await self._source.find(*pair)
+        try:
+            found = await self._source.find(*pair)
+        except FairleadError as error:
+            log.warning("pools_not_looked_for", mints=[str(mint) for mint in pair], why=str(error))
+            raise
+        except Exception as error:
+            log.error("pools_not_looked_for", why=repr(error))
+            raise
         refresh_s = self._source.refresh_s
         self._take(pair, found, inf if refresh_s is None else self._monotonic() + refresh_s)
         return found
@@ -116,14 +114,6 @@ class FoundPairs:
         self._found[pair] = (found, due)
         if before is None or _addresses(before[0]) != _addresses(found):
             self._changed(pair)
-
-    def _ended(self, pair: Pair, task: "asyncio.Task[FoundPools]") -> None:
-        del self._finding[pair]
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, FairleadError):
-            log.warning("pools_not_looked_for", mints=[str(mint) for mint in pair], why=str(error))
-        elif error is not None:
-            log.error("pools_not_looked_for", why=repr(error))
 
 
 def _addresses(found: FoundPools) -> tuple[tuple[Pubkey, str], ...]:

@@ -1,10 +1,11 @@
 """Answers that may be told again for a moment, and how long a moment is at this endpoint."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 import msgspec
+
+from fairlead.chain.shared_reads import SharedReads
 
 MAX_KEPT = 1_024
 """Answers remembered by one cache; when full, the oldest is forgotten."""
@@ -20,20 +21,14 @@ class Recent(Generic[K, T]):
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._kept: dict[K, tuple[float, T]] = {}
-        self._reading: dict[K, asyncio.Task[T]] = {}
+        self._reads: SharedReads[K, T] = SharedReads()
 
     async def get(self, key: K, age_s: float, read: Callable[[], Awaitable[T]]) -> T:
         """The answer, from memory if it is not older than `age_s`."""
         kept = self._kept.get(key)
         if kept is not None and self._monotonic() - kept[0] < age_s:
             return kept[1]
-        reading = self._reading.get(key)
-        if reading is None:
-            reading = asyncio.ensure_future(self._read(key, read))
-            self._reading[key] = reading
-            reading.add_done_callback(lambda done: self._done(key, done))
-        # One who gives up must not stop the read for the others.
-        return await asyncio.shield(reading)
+        return await self._reads.get(key, lambda: self._read(key, read))
 
     async def _read(self, key: K, read: Callable[[], Awaitable[T]]) -> T:
         began = self._monotonic()
@@ -43,11 +38,6 @@ class Recent(Generic[K, T]):
             del self._kept[next(iter(self._kept))]
         self._kept[key] = (began, answer)
         return answer
-
-    def _done(self, key: K, task: "asyncio.Task[T]") -> None:
-        del self._reading[key]
-        if not task.cancelled():
-            task.exception()  # all who asked may have given up: then nobody else looks at it
 
 
 class SlotPace(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fairlead.cli.output import print_json
 from fairlead.errors import FieldError, InvalidOrder
@@ -27,8 +27,9 @@ def simulate(
     began_s = time.monotonic()
     told = _teller(found, len(chosen), began_s)
     for lived in live_through(chosen, plan, cores):
+        known = len(found.failures)
         found.add(lived, plan)
-        told()
+        told(found.failures[known:])
     seconds = time.monotonic() - began_s
     found.failures.sort(key=lambda failure: failure.seed)
     if as_json:
@@ -83,13 +84,15 @@ def _seeds(text: str) -> range:
 # -- progress ----------------------------------------------------------------------------------
 
 
-def _teller(found: Sum, seeds: int, began_s: float) -> Callable[[], None]:
-    """Tells on standard error how far it is, now and then."""
+def _teller(found: Sum, seeds: int, began_s: float) -> Callable[[Sequence[Failure]], None]:
+    """Tells on standard error what failed at once, and how far it is now and then."""
     to_terminal = sys.stderr.isatty()
     next_s = began_s + (0.0 if to_terminal else TELL_EVERY_S)
 
-    def tell() -> None:
+    def tell(failed: Sequence[Failure]) -> None:
         nonlocal next_s
+        for failure in failed:
+            print(f"FAILED  {failure.replay}", file=sys.stderr, flush=True)
         now_s = time.monotonic()
         if now_s < next_s and found.seeds < seeds:
             return
