@@ -188,15 +188,15 @@ def hear(answers: list[Json], attempt: Json, own: Json) -> tuple[Any, ...] | Non
         return ("errored", slots["status"], outcome) if shown in ("", outcome) else None
     if chain not in _DEATH or last is None or answers[0]["blockHeight"] < last:
         return None
+    is_proven = slots.get("latch", slots["height"]) >= slots["height"]
     if chain == _ABSENT:
         won = [a["slot"] for a in own.values() if a["state"] == "succeeded" and a["latch"] == latch]
-        is_proven = text["latch"] == "absent" and slots["latch"] >= slots["height"]
-        is_proven &= not won or won[0] > slots["latch"]
+        is_proven &= text["latch"] == "absent" and (not won or won[0] > slots["latch"])
     else:
         # Unless a stranger or our winner is named, "never heard of" contradicts a latch in place.
         named, is_there = {*text.get("takers", "").split(" ")}, text.get("latch") == "present"
         states = {own[each]["state"] for each in named & own.keys()} | (named & {"success"})
-        is_proven = ("takers" in text, "latch" in text) == (is_there, latch is not None)
+        is_proven &= ("takers" in text, "latch" in text) == (is_there, latch is not None)
         is_proven &= states <= {"succeeded"} and slots["after"] >= slots["height"]
         is_proven &= slots["first"] <= attempt["blockhashSlot"]
     return ("dead", None, None) if is_proven else None

@@ -67,6 +67,19 @@ HUNTS = {
     "skip_reconciliation": Hunt(
         "backup=60,restore=20,send_slow=0.8,send_lost=0.6,even", 8, "rule 23"
     ),
+    "ignore_history_gaps": Hunt(
+        "backup=60,restore=20,history_short=600,latch_off=1,chain_outage=40,rpc_timeout=0.2,"
+        "send_slow=0.5,even",
+        8,
+        "",
+    ),
+    "know_too_early": Hunt("backup=60,restore=20,latch_off=1,send_slow=0.5,even", 4, "rule 17"),
+    "dead_is_free": Hunt(
+        "history_short=300,swap_failed=0.8,status_missing=1,hint_lost=1,crash=30,even",
+        5,
+        "fee cap",
+        40,
+    ),
     "won_cancel_is_executed": Hunt("cancel=0.9,send_lost=0.7,even", 4, "rule 19"),
 }
 """Measured with a margin: most are found by the first seed or the second."""

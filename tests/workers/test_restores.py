@@ -22,7 +22,7 @@ from tests.workers.restoring import Copy, swaps_of
 from tests.workers.scenario import live
 from tests.workers.strangers import latch_of, pay
 from tests.workers.test_rounds import calm
-from tests.workers.world import EXECUTION, SETTINGS, STILL, World, faults
+from tests.workers.world import EXECUTION, SETTINGS, STILL, Process, World, faults
 
 MOMENTS = (E.ACCEPTED, E.CLAIMED, E.SUBMITTED, E.CONFIRMED, E.FINALIZED)
 PAIRS = (
@@ -277,6 +277,82 @@ def test_wallet_that_is_not_known_waits_visibly_and_others_go_on(copy: Copy):
         assert not await world.attempts(mine)
         silent[0] = False
         await world.ends(mine, other, *same)
+
+    live(body, file=copy.file)
+
+
+async def pruned(world: World, copy: Copy, settings: WorkerSettings) -> tuple[Order, Process]:
+    """An order that ended since the copy was taken, which is restored beside a provider that has
+    forgotten its swap; the process that asks this one."""
+    world.process(settings)
+    while await world.store.known_to_slot() is None:
+        await world.clock.sleep(1)
+    order_id = await world.submit(*TO_TOKENS)
+    await world.reaches(order_id, E.CLAIMED)
+    copy.take()
+    (order,) = await world.ends(order_id)
+    await world.clock.sleep(5)
+    await copy.restore(world)
+    first_slot = (await world.paper.epoch_info("finalized")).slot
+    process = world.process(settings)
+    inner = process.chain.signatures_for_address
+
+    async def since(address: Pubkey, **named: Any) -> Any:
+        return tuple([each for each in await inner(address, **named) if each.slot >= first_slot])
+
+    async def first() -> int:
+        return first_slot
+
+    process.chain.signatures_for_address = since  # type: ignore[attr-defined]
+    process.chain.first_available_block = first  # type: ignore[attr-defined]
+    return order, process
+
+
+TO_TOKENS = ("USDC", "JUP", "100")
+
+
+def test_wallet_whose_history_has_a_gap_signs_nothing_until_another_provider_tells(copy: Copy):
+    async def body(world: World) -> None:
+        order, process = await pruned(world, copy, UNLATCHED)
+        await world.clock.sleep(20)
+        assert not process.worker.bench.gate.is_open
+        assert [order.signature] == swaps_of(world, order.terms.wallet)
+        known_to = await world.store.known_to_slot()
+        await process.crash()
+        # Nobody has said meanwhile that all is known.
+        assert known_to == await world.store.known_to_slot()
+        world.process(UNLATCHED)
+        await is_as_before(world, order)
+
+    live(body, file=copy.file)
+
+
+def test_gap_is_accepted_where_the_operator_says_that_nothing_was_restored(copy: Copy):
+    accepting = msgspec.structs.replace(
+        SETTINGS, execution=msgspec.structs.replace(EXECUTION, accepts_history_gap=True)
+    )
+
+    async def body(world: World) -> None:
+        order, process = await pruned(world, copy, accepting)
+        await world.ends(order.order_id)
+        assert process.worker.bench.gate.is_open
+
+    live(body, file=copy.file)
+
+
+def test_slot_up_to_which_all_is_known_is_stored_while_a_worker_runs(copy: Copy):
+    async def body(world: World) -> None:
+        process = world.process()
+        await world.clock.sleep(12)
+        known_to = await world.store.known_to_slot()
+        final = (await world.paper.epoch_info("finalized")).slot
+        assert known_to is not None
+        assert 0 <= final - known_to <= 5_000 // world.paper.bank.params.slot_ms + 1
+        process.worker.bench.gate.close()
+        await world.clock.sleep(6)
+        closed = await world.store.known_to_slot()
+        await world.clock.sleep(12)
+        assert closed == await world.store.known_to_slot()
 
     live(body, file=copy.file)
 

@@ -56,6 +56,7 @@ def worker_settings(settings: Settings) -> WorkerSettings:
             ),
             routing=routing_policy(settings),
             latch=landing.latch,
+            accepts_history_gap=landing.accept_history_gap,
             priority_fee_percentile=landing.priority_fee_percentile,
             max_compute_unit_price_micro_lamports=landing.max_compute_unit_price_micro_lamports,
             fee_raise_percent=landing.bump_percent,

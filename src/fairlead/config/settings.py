@@ -119,6 +119,8 @@ class LandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Take the rent of latches back, so many blocks after the last death (EXACTLY-ONCE 12).
     reclaim: bool
     reclaim_margin_blocks: int
+    # Go on at a start where providers have forgotten history since (EXACTLY-ONCE 23).
+    accept_history_gap: bool
 
 
 class RoutingSettings(msgspec.Struct, frozen=True, kw_only=True):

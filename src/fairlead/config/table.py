@@ -417,6 +417,16 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     # ----------------------------------------------------------------------------------- routing
     Setting(
+        "FAIRLEAD_ACCEPT_HISTORY_GAP",
+        "landing.accept_history_gap",
+        flag(),
+        "off",
+        "What to do at a start where RPC providers have forgotten what the wallets did since this"
+        " store was last in use. Off: their orders wait, for a store restored from a backup would"
+        " execute again what it does not know. On: they go on; only for a store that was stopped"
+        " and not restored.",
+    ),
+    Setting(
         "FAIRLEAD_MAX_LEGS",
         "routing.max_legs",
         whole(1, 8),

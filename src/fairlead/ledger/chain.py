@@ -38,6 +38,9 @@ class Chain:
         self._rooted_transactions = 0
         for block in snapshot.blocks:
             self._add_rooted(block)
+        # From here on no transaction is forgotten. What a snapshot has not is taken for forgotten,
+        # unless nothing ever happened.
+        self._first_kept_slot = self._rooted[0].slot if snapshot.transaction_count else 0
         self._unrooted: list[Block] = []
         self._keeps_journal = keeps_journal
         self._journal: list[RootedSlot | RootChange] = []
@@ -115,6 +118,8 @@ class Chain:
             self._rooted_transactions -= len(block.records)
             for record in block.records:
                 self._records.pop(record.signature, None)
+            if block.records:
+                self._first_kept_slot = block.slot + 1
 
     # -- state changes that no transaction makes ---------------------------------------------------
 

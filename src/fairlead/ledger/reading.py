@@ -214,8 +214,10 @@ class ReadableChain(Chain):
         return None
 
     def first_available_slot(self) -> int:
-        """The oldest slot whose transactions are still readable."""
-        return self._rooted[0].slot
+        """The oldest slot from which on all transactions are still readable. Empty blocks may be
+        forgotten at no loss: a chain on which nothing happened for a night has its whole history.
+        """
+        return self._first_kept_slot
 
     def block_time(self, slot: int) -> int | None:
         """Unix seconds of a block."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order
+from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Order, live_of
+from fairlead.solana.evidence import may_have_paid
 from fairlead.solana.fees import base_fee_lamports, priority_fee_lamports, raised_price
 from fairlead.solana.landing import May
 
@@ -27,10 +28,13 @@ class Bidding(msgspec.Struct, frozen=True):
 
 
 def room_lamports(order: Order, attempts: Sequence[Attempt], kind: AttemptKind) -> int:
-    """What is left for one more attempt of this kind. Every attempt not proven dead counts from
-    when it is stored: losers that land pay too, and an excluded one may land yet."""
+    """What is left for one more attempt of this kind. Every attempt counts from when it is stored,
+    unless it is proven never to have landed: losers that land pay too, and an excluded one may
+    land yet."""
     held = sum(
-        a.fee_lamports for a in attempts if a.kind is kind and a.state is not AttemptState.DEAD
+        a.fee_lamports
+        for a in attempts
+        if a.kind is kind and (a.state is not AttemptState.DEAD or may_have_paid(a))
     )
     if kind is AttemptKind.CANCEL:
         return CANCEL_ALLOWANCE_LAMPORTS - held
@@ -43,11 +47,6 @@ def is_spent(order: Order, attempts: Sequence[Attempt]) -> bool:
     room = room_lamports(order, attempts, AttemptKind.SWAP)
     held = order.terms.fee_cap_lamports - room
     return held > 0 and room < base_fee_lamports(1)
-
-
-def live_of(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
-    """Those that may land, as far as is stored; oldest first."""
-    return tuple(a for a in attempts if a.state is AttemptState.LIVE)
 
 
 def still_excludes(live: Sequence[Attempt], blockhash_height: int, reclaim_margin: int) -> bool:

@@ -10,7 +10,6 @@ from typing import Literal, TypeVar
 import msgspec
 
 from fairlead.orders import lifecycle, narration, resting
-from fairlead.orders.budget import live_of
 from fairlead.orders.model import (
     Attempt,
     AttemptKind,
@@ -19,6 +18,7 @@ from fairlead.orders.model import (
     Change,
     NewEvent,
     Order,
+    live_of,
 )
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy

@@ -7,10 +7,17 @@ A function of facts. The executor performs the actions and commits what they cha
 import msgspec
 
 from fairlead.orders import lifecycle
-from fairlead.orders.budget import live_of
 from fairlead.orders.changes import ended, expiry_reached
 from fairlead.orders.failures import Failure
-from fairlead.orders.model import Attempt, AttemptKind, AttemptState, Change, Order, OrderStatus
+from fairlead.orders.model import (
+    Attempt,
+    AttemptKind,
+    AttemptState,
+    Change,
+    Order,
+    OrderStatus,
+    live_of,
+)
 from fairlead.orders.model import EventType as E
 from fairlead.orders.retry import RetryPolicy
 from fairlead.orders.round_ends import round_failed

@@ -1,5 +1,6 @@
 """What an order is: its terms as accepted, its row, its attempts, its events. Values only."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -326,6 +327,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     def maximum_in_atoms(self) -> int | None:
         """The most that a swap of an exact output takes; None where the input is exact."""
         return self.legs[0].maximum_in_atoms if self.legs else None
+
+
+def live_of(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Those that may land, as far as is stored; oldest first."""
+    return tuple(a for a in attempts if a.state is AttemptState.LIVE)
 
 
 class AttemptSettled(msgspec.Struct, frozen=True, gc=False):

@@ -142,9 +142,13 @@ class Store(Protocol):
         """Those of these signatures that are attempts, or reclaims."""
         ...
 
-    async def last_landed(self, wallet: str) -> str | None:
-        """An attempt of this wallet that is finalized, in the highest slot of those whose orders
-        had ended before any that goes on was accepted; None where there is none."""
+    async def known_to_slot(self) -> int | None:
+        """Every transaction of ours in this slot or an earlier one is stored; None before that was
+        first said."""
+        ...
+
+    async def know_to_slot(self, slot: int) -> None:
+        """Say so. A lower slot than the one that is known is no news."""
         ...
 
     async def active_wallets(self) -> frozenset[str]:

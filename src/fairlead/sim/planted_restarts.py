@@ -2,12 +2,14 @@
 the engine then does."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from fairlead.orders import changes
+from fairlead.errors import FairleadError
+from fairlead.orders import budget, changes
 from fairlead.orders.model import Attempt, AttemptKind
 from fairlead.sim.planted_proofs import Planting
-from fairlead.workers import landing, reconciling
+from fairlead.workers import histories, landing, proving, reconciling
 from fairlead.workers.cancelling import prove_cancel
 from fairlead.workers.work import Work, Workbench
 
@@ -19,6 +21,32 @@ def skip_reconciliation(planting: Planting) -> None:
         return
 
     planting.replace(reconciling.Reconciler, "begin", begin)
+
+
+def ignore_history_gaps(planting: Planting) -> None:
+    """Takes what providers have not forgotten for all that a wallet did."""
+
+    async def cut(witness: Any, known_to: Any) -> None:
+        return None
+
+    planting.replace(histories, "_cut", cut)
+
+
+def know_too_early(planting: Planting) -> None:
+    """Says that all is known up to now before it has looked."""
+
+    async def begin_once(self: Any) -> None:
+        with suppress(FairleadError):
+            slot = await proving.reached(self._parts.chain, lambda epoch: epoch.slot)
+            await self._parts.store.know_to_slot(slot or 0)
+        await real(self)
+
+    real = planting.replace(reconciling.Reconciler, "_begin_once", begin_once)
+
+
+def dead_is_free(planting: Planting) -> None:
+    """Forgets that what did not win may have failed, and paid its fee."""
+    planting.replace(budget, "may_have_paid", lambda attempt: False)
 
 
 def won_cancel_is_executed(planting: Planting) -> None:
@@ -36,4 +64,10 @@ def won_cancel_is_executed(planting: Planting) -> None:
     planting.replace(landing, "_cancel_won", cancel_won)
 
 
-BUGS: Sequence[Any] = (skip_reconciliation, won_cancel_is_executed)
+BUGS: Sequence[Any] = (
+    skip_reconciliation,
+    ignore_history_gaps,
+    know_too_early,
+    dead_is_free,
+    won_cancel_is_executed,
+)

@@ -42,7 +42,7 @@ of a reclaim."""
 CRASH_POINTS = (
     *(each.value for each in E if each not in _NEVER_LAST),
     *("accept", "claim", "adopt", "fired", "put_off", "attempt_died", "failed_found"),
-    *("register", "renew", "take_over", "hand_over"),
+    *("register", "renew", "take_over", "hand_over", "known_to"),
     *("reclaim", "reclaim_settled", "latches_absent"),
     *SEND_POINTS,
 )

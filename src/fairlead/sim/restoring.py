@@ -39,12 +39,12 @@ class Operators:
         self._at_work = False
         self._opening: asyncio.Task[None] | None = None
 
-    @property
-    def has_backup(self) -> bool:
-        return self._backup is not None
-
     def back_up(self) -> bool:
-        """Copy the store as it is; the earlier copy is not needed any more."""
+        """Copy the store as it is; the earlier copy is not needed any more. Not in the first moment
+        of its life, when no process was ready yet: what came before cannot be told from such a one.
+        """
+        if not self._world.store.rows("SELECT slot FROM chain_known"):
+            return False
         memory = self._world.auditor.memory
         self._backup = Backup(self._world.store.image(), memory.past())
         return True

@@ -159,6 +159,9 @@ class StoreOfProcess:
         await self._ask("take_watch")
         return await self._store.take_watch(owner)
 
+    async def know_to_slot(self, slot: int) -> None:
+        await self._write(lambda: self._store.know_to_slot(slot), "known_to")
+
     async def begin_reclaim(self, reclaim: Reclaim) -> bool:
         return await self._write(lambda: self._store.begin_reclaim(reclaim), "reclaim")
 

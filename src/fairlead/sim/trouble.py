@@ -166,13 +166,9 @@ class Trouble:
         await asyncio.sleep(self._random.uniform(1.0, LONGEST_SILENCE_S))
         provider.is_silent = False
 
-    def _shorten_history(self) -> bool:
-        """For good: a process begun later asks another endpoint. Not where a restore has nothing
-        else to go by than the history since its backup, which operators are told to keep."""
-        if self.operators.has_backup and not self._world.settings.execution.latch:
-            return False
+    def _shorten_history(self) -> None:
+        """For good: a process begun later asks another endpoint."""
         self._random.choice(self._one().providers).history_slots = SHORT_HISTORY_SLOTS
-        return True
 
     # -- the cluster
 

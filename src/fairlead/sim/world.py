@@ -16,7 +16,7 @@ from fairlead.bus.local import LocalBus
 from fairlead.chain.balances import ChainBalances
 from fairlead.chain.wallet import PaperWallet
 from fairlead.ledger.blocks import LedgerParams
-from fairlead.orders.budget import live_of
+from fairlead.orders.model import live_of
 from fairlead.orders.retry import RetryPolicy
 from fairlead.ports import Committed
 from fairlead.sim.audit import Auditor

@@ -14,9 +14,9 @@ from fairlead.ports import SignatureStatus
 from fairlead.solana.proof import Settled
 
 MAX_APART_BLOCKS = 1_500
-"""How far apart two heights may be to vouch for each other: ten minutes of 400 ms slots. A provider
-that is farther behind is as good as down. A liar who names too great a height is believed by no
-more than this, which is how long he can delay a proof."""
+"""How far apart two heights, or slots, may be to vouch for each other: ten minutes of 400 ms slots.
+A provider that is farther behind is as good as down. A liar who names too great a height is
+believed by no more than this, which is how long he can delay a proof."""
 
 LEVELS = ("processed", "confirmed", "finalized")
 
@@ -59,8 +59,14 @@ def agreed_height(heights: Sequence[int], needed: int) -> int | None:
 
 def reached_height(heights: Sequence[int], needed: int) -> int | None:
     """The greatest height that enough witnesses say they have reached: a single liar raises it by
-    nothing. For what a height allows."""
-    return sorted(heights, reverse=True)[needed - 1] if len(heights) >= needed else None
+    nothing, and lowers it by `MAX_APART_BLOCKS` at most. For what a height allows."""
+    falling = sorted(heights, reverse=True)
+    if needed == 1:
+        return falling[0] if falling else None
+    for height, next_lower in itertools.pairwise(falling):
+        if height - next_lower <= MAX_APART_BLOCKS:
+            return next_lower
+    return None
 
 
 def likely_status(

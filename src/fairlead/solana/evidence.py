@@ -46,7 +46,10 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     answers: tuple[Evidence, ...]
 
 
+FIRST_BLOCK = "getFirstAvailableBlock"
+
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Proof).decode
 
 
 def document(
@@ -87,8 +90,24 @@ def of_death(provider: str, attempt: Attempt, found: DeathEvidence) -> tuple[Evi
         told.append(_epoch(provider, found.after))
     if found.first_available_block is not None:
         first = found.first_available_block
-        told.append(Evidence(provider, "getFirstAvailableBlock", str(first), first))
+        told.append(Evidence(provider, FIRST_BLOCK, str(first), first))
     return tuple(told)
+
+
+def may_have_paid(attempt: Attempt) -> bool:
+    """Whether a dead attempt may have landed with an error and paid its fee: so it is where only
+    the absence of its latch was proven, as it is by providers that have forgotten (rule 14)."""
+    if attempt.evidence is None:
+        return True
+    proof = _decode(attempt.evidence)
+    heard = {(each.provider, each.question): each for each in proof.answers}
+    never_landed = 0
+    for (provider, question), first in heard.items():
+        if question != FIRST_BLOCK or first.slot is None or first.slot > attempt.blockhash_slot:
+            continue
+        status = heard.get((provider, _status_question(attempt)))
+        never_landed += status is not None and status.answer == "null"
+    return never_landed < (1 if proof.proof == SINGLE_SOURCE else 2)
 
 
 def of_landing(
@@ -113,8 +132,12 @@ def _epoch(provider: str, info: EpochInfo) -> Evidence:
     )
 
 
+def _status_question(attempt: Attempt) -> str:
+    return f"getSignatureStatuses {attempt.signature} searchTransactionHistory"
+
+
 def _status(provider: str, attempt: Attempt, status: SignatureStatus | None) -> Evidence:
-    question = f"getSignatureStatuses {attempt.signature} searchTransactionHistory"
+    question = _status_question(attempt)
     if status is None:
         return Evidence(provider, question, "null")
     outcome = "success" if status.error is None else compact(status.error)

@@ -93,33 +93,36 @@ def judge(
     window = max_blockhash_window
     if evidence.before.block_height < death_height(attempt, window):
         return None
-    if evidence.latch_present is False and is_before_reclaim(
-        attempt, evidence, window, reclaim_margin
-    ):
-        # Rule 14: finalized beyond the death height and no latch: nothing of this order ever won.
-        return Settled(AttemptState.DEAD)
     status = evidence.status
     if status is not None:
         if status.error is not None and status.commitment == "finalized":
             return Settled(AttemptState.ERRORED, status.slot, compact(status.error))
         return None
-    if (
-        not evidence.status_asked
-        or evidence.after is None
-        or evidence.first_available_block is None
+    if evidence.latch_present is False and is_before_reclaim(
+        attempt, evidence, window, reclaim_margin
     ):
-        return None
+        # Rule 14: finalized beyond the death height and no latch: nothing of this order ever won.
+        return Settled(AttemptState.DEAD)
     if evidence.latch_present:
         # Somebody won. "Never heard of" this attempt contradicts that, unless a stranger is named.
         takers = set(evidence.latch_takers)
         if not takers or takers & {attempt.signature, *own}:
             return None
-    # Rule 15: height before status, an endpoint that did not go back, and a history that reaches
-    # far enough.
-    history_reaches = evidence.first_available_block <= attempt.blockhash_slot
-    if evidence.after.slot >= evidence.before.slot and history_reaches:
-        return Settled(AttemptState.DEAD)
-    return None
+    return Settled(AttemptState.DEAD) if is_unheard_of(attempt, evidence) else None
+
+
+def is_unheard_of(attempt: Attempt, evidence: DeathEvidence) -> bool:
+    """Rule 15: height before status, an endpoint that did not go back, and a history that reaches
+    far enough. Beyond the death height such an attempt has not even landed with an error."""
+    after, first = evidence.after, evidence.first_available_block
+    if not evidence.status_asked or evidence.status is not None or after is None or first is None:
+        return False
+    return after.slot >= evidence.before.slot and first <= attempt.blockhash_slot
+
+
+def has_landed(evidence: DeathEvidence) -> bool:
+    """Whether this endpoint has it finalized, with success or an error."""
+    return evidence.status is not None and evidence.status.commitment == "finalized"
 
 
 class LandedEvidence(msgspec.Struct, frozen=True):

@@ -147,3 +147,7 @@ class PostgresStore(QueuedWrites, PostgresReads, PostgresReclaims):
         # As a read, done again when its connection breaks: asked twice, it answers the same.
         ((taken,),) = await self._read("take_watch", owner)
         return bool(taken)
+
+    async def know_to_slot(self, slot: int) -> None:
+        # Also as a read: said twice, it is as true.
+        await self._read("know_to_slot", slot)

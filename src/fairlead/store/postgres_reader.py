@@ -117,9 +117,8 @@ class PostgresReads:
         rows = await self._read("known_attempts", list(signatures))
         return frozenset([row[0] for row in rows])
 
-    async def last_landed(self, wallet: str) -> str | None:
-        rows = await self._read("last_landed", wallet)
-        return next((row[0] for row in rows), None)
+    async def known_to_slot(self) -> int | None:
+        return next((row[0] for row in await self._read("known_to_slot")), None)
 
     async def active_wallets(self) -> frozenset[str]:
         return frozenset([row[0] for row in await self._read("active_wallets")])

@@ -24,7 +24,7 @@ from fairlead.store.sqlite_reader import SqliteReads
 from fairlead.store.sqlite_reclaims import SqliteReclaims
 from fairlead.store.sqlite_statements import Statements
 from fairlead.store.sqlite_writer import SqliteFlush
-from fairlead.store.writes import QueuedWrites, Release, Watch
+from fairlead.store.writes import KnowToSlot, QueuedWrites, Release, Watch
 
 # RETURNING came with it.
 OLDEST_SQLITE = (3, 35, 0)
@@ -187,6 +187,9 @@ class SqliteStore(QueuedWrites, SqliteReads, SqliteReclaims):
             return True
         taken: bool = await self._batcher.submit(Watch(owner))
         return taken
+
+    async def know_to_slot(self, slot: int) -> None:
+        await self._batcher.submit(KnowToSlot(slot))
 
 
 def _lock(path: Path) -> IO[str]:

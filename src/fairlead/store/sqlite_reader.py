@@ -105,8 +105,8 @@ class SqliteReads:
         rows = self._read("known_attempts", msgspec.json.encode(list(signatures)).decode())
         return frozenset([signature for (signature,) in rows])
 
-    async def last_landed(self, wallet: str) -> str | None:
-        return next((signature for (signature,) in self._read("last_landed", wallet)), None)
+    async def known_to_slot(self) -> int | None:
+        return next((slot for (slot,) in self._read("known_to_slot")), None)
 
     async def active_wallets(self) -> frozenset[str]:
         return frozenset([wallet for (wallet,) in self._read("active_wallets")])

@@ -45,6 +45,7 @@ from fairlead.store.writes import (
     Accept,
     BeginReclaim,
     Claim,
+    KnowToSlot,
     Lease,
     NoteLatches,
     Release,
@@ -86,7 +87,9 @@ class SqliteFlush:
         self._gathered.write()
         return Committed(tuple(self._gathered.events), self._work)
 
-    def _one(self, value: Accept | Change | Claim | Release | Lease | Watch | ReclaimWrite) -> Any:
+    def _one(
+        self, value: Accept | Change | Claim | Release | Lease | Watch | KnowToSlot | ReclaimWrite
+    ) -> Any:
         match value:
             case Change():
                 return self._change(value)
@@ -100,6 +103,9 @@ class SqliteFlush:
                 return self._lease(value)
             case Watch():
                 return self._watch(value)
+            case KnowToSlot(slot):
+                self._execute(self._queries["know_to_slot"], (slot,))
+                return None
             case NoteLatches() | BeginReclaim() | SettleReclaim() | AbsentLatches():
                 return run_reclaim_write(self._execute, self._queries, value, self._head)
             case _:

@@ -76,9 +76,15 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     owner: str
 
 
+class KnowToSlot(msgspec.Struct, frozen=True, gc=False):
+    """Every transaction of ours up to this slot is stored (SQLite, as are the following; PostgreSQL
+    has statements of their own for them)."""
+
+    slot: int
+
+
 class NoteLatches(msgspec.Struct, frozen=True, gc=False):
-    """Look through so many further events for ended orders with latches (SQLite, as are the
-    following; PostgreSQL has functions for them)."""
+    """Look through so many further events for ended orders with latches."""
 
     events: int
 

@@ -8,7 +8,7 @@ from solders.signature import Signature
 from fairlead.errors import Unavailable
 from fairlead.orders import budget, changes, exact_out, resting, round_ends
 from fairlead.orders.failures import Failure, refused
-from fairlead.orders.model import Attempt, AttemptKind, Leg, Order
+from fairlead.orders.model import Attempt, AttemptKind, Leg, Order, live_of
 from fairlead.orders.plan import Surroundings, latch_of, legs_of, swap_plan
 from fairlead.ports import Blockhash
 from fairlead.routing import Route, compute_unit_limit
@@ -97,7 +97,7 @@ async def _make(
     if isinstance(choice, Failure):
         return choice
     blockhash = await parts.chain.latest_blockhash()
-    margin, live = bench.settings.landing.reclaim_margin, budget.live_of(earlier)
+    margin, live = bench.settings.landing.reclaim_margin, live_of(earlier)
     if not budget.still_excludes(live, blockhash.block_height, margin):
         return NotNow()
     built = await _built(bench, order, earlier, choice, blockhash, number)

@@ -7,7 +7,7 @@ import structlog
 from solders.pubkey import Pubkey
 
 from fairlead.orders import budget, changes
-from fairlead.orders.model import Attempt, AttemptKind, AttemptState
+from fairlead.orders.model import Attempt, AttemptKind, AttemptState, live_of
 from fairlead.orders.plan import latch_of
 from fairlead.ports import Chain
 from fairlead.solana import evidence
@@ -36,7 +36,7 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
     it would fail: something may hold the latch already, and the chain will say what."""
     order, parts = work.order, bench.parts
     blockhash = await parts.chain.latest_blockhash()
-    live, margin = budget.live_of(work.attempts), bench.settings.landing.reclaim_margin
+    live, margin = live_of(work.attempts), bench.settings.landing.reclaim_margin
     if not budget.still_excludes(live, blockhash.block_height, margin):
         log.info("no_cancel", order_id=order.order_id, why="its latch may be taken back")
         return False
@@ -63,7 +63,7 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
 def _price(bench: Workbench, work: Work) -> int:
     """More than any attempt it races against offers, within our cap and its own allowance."""
     settings = bench.settings
-    offered = max(a.compute_unit_price_micro_lamports for a in budget.live_of(work.attempts))
+    offered = max(a.compute_unit_price_micro_lamports for a in live_of(work.attempts))
     cap = settings.max_compute_unit_price_micro_lamports
     wanted = raised_price(offered, settings.fee_raise_percent, cap)
     room = budget.room_lamports(work.order, work.attempts, AttemptKind.CANCEL)

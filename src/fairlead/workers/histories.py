@@ -1,10 +1,9 @@
-"""What the chain tells of a wallet that the store may not know: transactions newer than the last
-one that the store knew to be finalized before any order that goes on was accepted
-(EXACTLY-ONCE 23).
+"""What the chain tells of a wallet that the store may not know: transactions in later slots than
+the last one up to which the store knew all of ours (EXACTLY-ONCE 23).
 
-An attempt of such an order is newer on the chain too: it was signed and sent later than that one
-was final. So what a restored store has lost of it is among these, whatever the store has learnt
-since it was restored.
+A worker whose wallets are all known says now and then up to which slot that is (`reconciling`).
+What is sent is stored before. So what a restored store lacks landed after the slot that its backup
+names, however old the orders are that go on.
 """
 
 from collections.abc import Sequence
@@ -29,27 +28,27 @@ class History(msgspec.Struct, frozen=True):
     """A wallet's finalized transactions that the store does not know, oldest first."""
 
     unknown: tuple[LandedTransaction, ...]
-    # Whether these are all since the last one that it knows.
-    is_complete: bool
+    # Why these may not be all that the store lacks; None where they are.
+    gap: str | None
 
 
 class _Listed(msgspec.Struct, frozen=True):
     # Newest first.
     signatures: tuple[str, ...]
-    is_complete: bool
+    gap: str | None
 
 
 async def unknown_of(chain: Chain, store: Store, wallet: str) -> History:
     """What the store may have lost of this wallet; `Unavailable` while too few witnesses tell."""
-    until = await store.last_landed(wallet)
+    known_to = await store.known_to_slot()
     address = Pubkey.from_string(wallet)
     needed = needed_of(len(chain.witnesses))
 
-    def is_enough(heard: Sequence[_Listed]) -> bool:
-        return len(heard) >= needed
+    def are_whole(heard: Sequence[_Listed]) -> bool:
+        return sum(each.gap is None for each in heard) >= needed
 
-    heard = await ask_each(chain.witnesses, lambda each: _list(each, address, until), is_enough)
-    if not is_enough(heard):
+    heard = await ask_each(chain.witnesses, lambda each: _list(each, address, known_to), are_whole)
+    if len(heard) < needed:
         raise Unavailable("chain", f"{len(heard)} of {needed} witnesses tell of {wallet}")
     # Whatever one of them names: hiding one would be to execute its order again.
     named = list(dict.fromkeys([each for one in heard for each in reversed(one.signatures)]))
@@ -59,22 +58,39 @@ async def unknown_of(chain: Chain, store: Store, wallet: str) -> History:
         known = await store.known_attempts(batch)
         unknown += [each for each in batch if each not in known]
     shown = [await _shown(chain, each, heard, needed) for each in unknown[:MAX_UNKNOWN]]
-    is_complete = all(each.is_complete for each in heard) and len(unknown) <= MAX_UNKNOWN
-    return History(tuple([each for each in shown if each is not None]), is_complete)
+    gap = None
+    if not are_whole(heard):
+        gap = next(each.gap for each in heard if each.gap is not None)
+    elif len(unknown) > MAX_UNKNOWN:
+        gap = f"{len(unknown)} of its transactions are not known"
+    return History(tuple([each for each in shown if each is not None]), gap)
 
 
-async def _list(witness: Chain, address: Pubkey, until: str | None) -> _Listed:
+async def _list(witness: Chain, address: Pubkey, known_to: int | None) -> _Listed:
     found: list[str] = []
     before: str | None = None
     for _ in range(MAX_PAGES):
         page = await witness.signatures_for_address(
-            address, limit=PAGE, before=before, until=until, commitment="finalized"
+            address, limit=PAGE, before=before, commitment="finalized"
         )
-        found += [each.signature for each in page]
+        later = [each for each in page if known_to is None or each.slot > known_to]
+        found += [each.signature for each in later]
+        if len(later) < len(page):
+            return _Listed(tuple(found), None)
         if len(page) < PAGE:
-            return _Listed(tuple(found), True)
+            return _Listed(tuple(found), await _cut(witness, known_to))
         before = page[-1].signature
-    return _Listed(tuple(found), False)
+    return _Listed(tuple(found), f"it has more than {MAX_PAGES * PAGE} transactions to compare")
+
+
+async def _cut(witness: Chain, known_to: int | None) -> str | None:
+    """Whether the witness has forgotten some of what was asked for: it does not say so itself."""
+    if known_to is None:
+        return None
+    first = await witness.first_available_block()
+    if first <= known_to + 1:
+        return None
+    return f"providers have forgotten the slots {known_to + 1} to {first - 1}"
 
 
 async def _shown(

@@ -3,8 +3,7 @@ the store did not know (EXACTLY-ONCE 23)."""
 
 from fairlead.errors import Unavailable
 from fairlead.orders import adopting
-from fairlead.orders.budget import live_of
-from fairlead.orders.model import Attempt, AttemptSettled, OrderStatus
+from fairlead.orders.model import Attempt, AttemptSettled, OrderStatus, live_of
 from fairlead.ports import LandedTransaction
 from fairlead.workers import latches
 from fairlead.workers.proving import prove, prove_failure

@@ -8,8 +8,8 @@ import structlog
 
 from fairlead.errors import Unavailable
 from fairlead.orders import changes
-from fairlead.orders.budget import live_of, may_sign
-from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order
+from fairlead.orders.budget import may_sign
+from fairlead.orders.model import Attempt, AttemptSettled, AttemptState, Order, live_of
 from fairlead.ports import Chain, LandedTransaction, SignatureStatus
 from fairlead.solana.fill import FillMismatch, fill_of
 from fairlead.solana.landing import (

@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 from fairlead.errors import FairleadError, Unavailable
 from fairlead.orders.model import Attempt, AttemptState
-from fairlead.ports import Chain, SignatureStatus
+from fairlead.ports import Chain, EpochInfo, SignatureStatus
 from fairlead.solana import evidence
 from fairlead.solana.agreement import (
     agreed,
@@ -19,6 +19,7 @@ from fairlead.solana.agreement import (
     agreed_value,
     likely_status,
     needed_of,
+    reached_height,
 )
 from fairlead.solana.evidence import Testimony
 from fairlead.solana.landing import LandingPolicy, Progress
@@ -27,7 +28,9 @@ from fairlead.solana.proof import (
     LandedEvidence,
     Settled,
     death_height,
+    has_landed,
     is_before_reclaim,
+    is_unheard_of,
     judge,
     judge_landed,
 )
@@ -167,6 +170,7 @@ async def _about_death(witness: Chain, attempt: Attempt, window: int, margin: in
     latch_present: bool | None = None
     latch_slot: int | None = None
     takers: tuple[str, ...] = ()
+    absent: DeathEvidence | None = None
     if attempt.latch_address is not None:
         latch = Pubkey.from_string(attempt.latch_address)
         read = await witness.accounts((latch,), "finalized", min_context_slot=before.slot)
@@ -175,15 +179,35 @@ async def _about_death(witness: Chain, attempt: Attempt, window: int, margin: in
             named = await witness.signatures_for_address(latch)
             takers = tuple([each.signature for each in named if each.error is None])
         else:
-            absent = DeathEvidence(before, latch_present=False, latch_slot=latch_slot)
-            if is_before_reclaim(attempt, absent, window, margin):
-                return absent
-    (status,) = await witness.signature_statuses((attempt.signature,), search_history=True)
-    after = await witness.epoch_info("finalized")
-    first = await witness.first_available_block()
-    return DeathEvidence(
+            seen = DeathEvidence(before, latch_present=False, latch_slot=latch_slot)
+            if is_before_reclaim(attempt, seen, window, margin):
+                absent = seen
+    try:
+        (status,) = await witness.signature_statuses((attempt.signature,), search_history=True)
+        after = await witness.epoch_info("finalized")
+        first = await witness.first_available_block()
+    except Unavailable:
+        if absent is None:
+            raise
+        return absent
+    found = DeathEvidence(
         before, latch_present, takers, status, True, after, first, latch_slot=latch_slot
     )
+    if absent is None or has_landed(found) or is_unheard_of(attempt, found):
+        return found
+    # It did not win, and whether it landed with an error is not known here.
+    return absent
+
+
+async def reached(chain: Chain, of: Callable[[EpochInfo], int]) -> int | None:
+    """How far enough witnesses say that the chain is final, in blocks or in slots."""
+    needed = needed_of(len(chain.witnesses))
+
+    async def ask(witness: Chain) -> int:
+        return of(await witness.epoch_info("finalized"))
+
+    heard = await ask_each(chain.witnesses, ask, lambda heard: len(heard) >= needed)
+    return reached_height(heard, needed)
 
 
 class _AboutFailure(msgspec.Struct, frozen=True):

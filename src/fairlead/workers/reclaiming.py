@@ -18,7 +18,7 @@ from fairlead.errors import FairleadError
 from fairlead.orders.lent import LentLatch, Reclaim, ReclaimSettled
 from fairlead.orders.model import AttemptState
 from fairlead.ports import Blockhash, Chain, SignatureStatus
-from fairlead.solana.agreement import needed_of, reached_height
+from fairlead.solana.agreement import needed_of
 from fairlead.solana.landing import Progress
 from fairlead.solana.proof import Settled, death_height
 from fairlead.solana.reclaiming import (
@@ -34,7 +34,7 @@ from fairlead.solana.reclaiming import (
 )
 from fairlead.solana.transaction import assemble, reclaim_message
 from fairlead.workers.cancelling import prove_cancel
-from fairlead.workers.proving import Proven, ask_each, prove, prove_failure
+from fairlead.workers.proving import Proven, ask_each, prove, prove_failure, reached
 from fairlead.workers.work import Workbench
 
 log = structlog.get_logger("fairlead.reclaiming")
@@ -95,7 +95,7 @@ class Reclaimer:
         store = self._parts.store
         if not await store.take_watch(self._owner()):
             return
-        height = await self._height()
+        height = await reached(self._parts.chain, lambda epoch: epoch.block_height)
         if height is None:
             return
         if self._since_height is None:
@@ -112,18 +112,6 @@ class Reclaimer:
         newest = newest_due(height, self._policy)
         if newest >= self._since_height:
             await self._take_all_back(newest, MAX_LIVE - len(live))
-
-    async def _height(self) -> int | None:
-        """The final height that enough witnesses have reached."""
-        witnesses = self._parts.chain.witnesses
-        needed = needed_of(len(witnesses))
-
-        async def ask(witness: Chain) -> int:
-            return (await witness.epoch_info("finalized")).block_height
-
-        return reached_height(
-            await ask_each(witnesses, ask, lambda heard: len(heard) >= needed), needed
-        )
 
     # -- beginning
 

@@ -9,6 +9,7 @@ concerned: a later order's secret is in no earlier transaction.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 
 import structlog
 from solders.pubkey import Pubkey
@@ -26,6 +27,7 @@ from fairlead.solana.accounts import WSOL_MINT
 from fairlead.solana.adoption import swap_in
 from fairlead.solana.lost import Match, is_signed_by, match, seeds_in
 from fairlead.workers.histories import History, unknown_of
+from fairlead.workers.proving import reached
 from fairlead.workers.work import Workbench
 
 log = structlog.get_logger("fairlead.reconciling")
@@ -36,6 +38,9 @@ PARALLEL = 8
 RESTING_PAGE = 1_024
 MAX_HELD = 64
 """Wallets without an order that are looked at, only to tell the operator."""
+
+TELL_KNOWN_S = 5.0
+"""How often to store up to which slot all is known: a restored store asks for what came later."""
 
 FOLLOW_S = 0.5
 FORGET_S = 5.0
@@ -52,6 +57,8 @@ class Reconciler:
         self._gate = bench.gate
         self._parts = bench.parts
         self._begin = asyncio.Event()
+        # Wallets of which it was said that some of their history cannot be had.
+        self._told_gaps: set[str] = set()
 
     def begin(self) -> None:
         """Hold every order back until its wallet is known."""
@@ -63,10 +70,23 @@ class Reconciler:
             await self._begin.wait()
             self._begin.clear()
             await self._begin_once()
-            while not (self._begin.is_set() or self._gate.is_open):
-                await self._try(self._follow)
-                await self._try(self._forget_failed)
-                await self._parts.clock.sleep(FOLLOW_S if self._gate.lost else FORGET_S)
+            while not self._begin.is_set():
+                if self._gate.is_open:
+                    await self._try(self._tell_known)
+                    pause_s = TELL_KNOWN_S
+                else:
+                    await self._try(self._follow)
+                    await self._try(self._forget_failed)
+                    pause_s = FOLLOW_S if self._gate.lost else FORGET_S
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._begin.wait()
+
+    async def _tell_known(self) -> None:
+        """All that was ours when this slot was final had been stored before it was sent."""
+        slot = await reached(self._parts.chain, lambda epoch: epoch.slot)
+        if slot is not None and self._gate.is_open:
+            await self._parts.store.know_to_slot(slot)
 
     async def _begin_once(self) -> None:
         active: set[str] = set()
@@ -131,13 +151,27 @@ class Reconciler:
 
     async def _one(self, wallet: str) -> None:
         history = await unknown_of(self._parts.chain, self._parts.store, wallet)
-        if not history.is_complete:
-            # What was not read may have won, and its latch may have been taken back since: then
-            # nothing would exclude another swap of its order (rules 9 and 12).
-            log.error("history_too_long", wallet=wallet)
-            raise Unavailable("chain", f"the history of {wallet} is too long to be read")
+        if history.gap is not None:
+            self._about_gap(wallet, history.gap)
         await self._sort(wallet, history)
         self._gate.know(wallet)
+
+    def _about_gap(self, wallet: str, gap: str) -> None:
+        """What was not read may have won, and its latch may have been taken back since: then
+        nothing would exclude another swap of its order (rules 9 and 12)."""
+        accepts = self._bench.settings.accepts_history_gap
+        if wallet not in self._told_gaps:
+            self._told_gaps.add(wallet)
+            fix = (
+                "its orders go on, as FAIRLEAD_ACCEPT_HISTORY_GAP says"
+                if accepts
+                else "its orders wait. Name an RPC provider with an older history; or, if the store"
+                " was stopped and not restored from a backup, set FAIRLEAD_ACCEPT_HISTORY_GAP=on"
+                " for one start"
+            )
+            log.error("history_gap", wallet=wallet, why=gap, fix=fix)
+        if not accepts:
+            raise Unavailable("chain", f"the history of {wallet} has a gap: {gap}")
 
     async def _sort(self, wallet: str, history: History) -> None:
         """Find the order of each transaction of ours; tell of those without one."""

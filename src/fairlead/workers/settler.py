@@ -10,8 +10,7 @@ import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import changes, execution
-from fairlead.orders.budget import live_of
-from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus
+from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus, live_of
 from fairlead.ports import Chain, EpochInfo, SignatureStatus
 from fairlead.solana import evidence
 from fairlead.solana.agreement import agreed, needed_of

@@ -23,6 +23,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
     landing: LandingPolicy = LandingPolicy()
     routing: RoutingPolicy = RoutingPolicy()
     latch: bool = True
+    # Go on where providers have forgotten what a store restored from a backup would have to know.
+    accepts_history_gap: bool = False
     # Percentile of recently paid priority fees to pay ourselves.
     priority_fee_percentile: int = 50
     # Cap on the price per compute unit.

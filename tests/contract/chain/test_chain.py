@@ -239,7 +239,7 @@ async def test_the_rest(world):
     assert LATCH_RENT == await world.chain.rent_minimum(0)
     assert (165 + 128) * 6_960 == await world.chain.rent_minimum(165)
     assert 0 == await world.chain.prioritization_fee([world.payer], 75)
-    assert 1_000 == await world.chain.first_available_block()
+    assert 0 == await world.chain.first_available_block()
     assert () == await world.chain.signatures_for_address(NOBODY)
     assert () == await world.chain.signature_statuses([])
     info = await world.chain.epoch_info()

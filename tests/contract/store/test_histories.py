@@ -44,32 +44,14 @@ async def test_only_attempts_are_known(world: World) -> None:
     assert frozenset() == await store.known_attempts([])
 
 
-async def test_the_last_that_landed_is_of_the_wallet_and_finalized(world: World) -> None:
+async def test_up_to_which_slot_all_is_known_only_rises_and_is_known_to_all(world: World) -> None:
     store = await world.open()
-    assert await store.last_landed(WALLET) is None
-    await landed(store, 7, AttemptState.SUCCEEDED)
-    newest = await landed(store, 9, AttemptState.ERRORED)
-    await landed(store, 8, AttemptState.SUCCEEDED, principal="somebody")
-    await landed(store, 20, AttemptState.SUCCEEDED, wallet=OTHER)
-    await landed(store, 30, AttemptState.DEAD)
-    await store.accept(new_order())
-    (claimed,) = await store.claim("w", 1, T0_MS)
-    await submitted(store, claimed)
-    assert newest == await store.last_landed(WALLET)
-
-
-async def test_what_landed_beside_an_order_that_goes_on_is_not_the_last(world: World) -> None:
-    """A restore may have lost what that order sent, and it may have landed earlier than what the
-    store has learnt since."""
-    store = await world.open()
-    before = await landed(store, 7, AttemptState.SUCCEEDED)
-    resting = await accepted(store, rests=True)
-    await landed(store, 9, AttemptState.SUCCEEDED)
-    assert before == await store.last_landed(WALLET)
-    await accepted(store, wallet=OTHER, rests=True)
-    await store.apply(change(resting, EventType.EXPIRED, owner=None, end=True))
-    after = await landed(store, 11, AttemptState.ERRORED)
-    assert after == await store.last_landed(WALLET)
+    assert await store.known_to_slot() is None
+    await store.know_to_slot(7)
+    await store.know_to_slot(5)
+    assert 7 == await store.known_to_slot()
+    await store.know_to_slot(2**40)
+    assert 2**40 == await store.known_to_slot()
 
 
 async def test_wallets_and_orders_that_have_not_ended(world: World) -> None:

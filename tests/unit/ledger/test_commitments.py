@@ -112,6 +112,21 @@ def test_history_is_bounded():
     assert kept[::-1] == [record.signature for record in found]
 
 
+def test_blocks_in_which_nothing_happened_are_forgotten_at_no_loss():
+    params = LedgerParams(finality_depth=1, blockhash_window=5, history_blocks=12)
+    ledger = bank(params)
+    raw = signed(newest(ledger), transfer(ALICE_KEY, BOB_KEY, 1))
+    signature, slot = ledger.send(raw).signature, ledger.epoch_info("processed").slot
+    blocks(ledger, 12)
+    assert ledger.signature_status(signature, search_history=True)
+    assert 0 == ledger.first_available_slot()
+    blocks(ledger, 5)
+    assert ledger.signature_status(signature, search_history=True) is None
+    assert slot + 1 == ledger.first_available_slot()
+    blocks(ledger, 100)
+    assert slot + 1 == ledger.first_available_slot()
+
+
 def test_signatures_of_an_address_are_listed_newest_first_between_two():
     ledger = bank()
     signatures = []

@@ -4,7 +4,19 @@ from typing import Any
 
 import msgspec
 
-from fairlead.orders.model import Attempt, Leg, Order, OrderStatus, OrderTerms, OrderType
+from fairlead.orders.model import (
+    Attempt,
+    AttemptState,
+    Leg,
+    Order,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+)
+from fairlead.ports import EpochInfo
+from fairlead.solana import evidence
+from fairlead.solana.evidence import Testimony
+from fairlead.solana.proof import DeathEvidence, Settled
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -67,3 +79,13 @@ def attempt(**given: Any) -> Attempt:
         created_at_ms=NOW_MS,
     )
     return msgspec.structs.replace(plain, **given)
+
+
+def never_landed(dead: Attempt) -> Attempt:
+    """It with the proof that nobody ever heard of it (rule 15)."""
+    height = EpochInfo(2_000, dead.blockhash_height + 151, 0)
+    found = DeathEvidence(height, status_asked=True, after=height, first_available_block=0)
+    settled = Settled(AttemptState.DEAD)
+    said = Testimony(evidence.of_death("one", dead, found), settled)
+    proof = evidence.document(dead, settled, [said], 1, height.block_height)
+    return msgspec.structs.replace(dead, state=AttemptState.DEAD, evidence=proof)

@@ -24,7 +24,7 @@ from fairlead.solana.fees import (
     raised_price,
 )
 from fairlead.solana.landing import May
-from tests.unit.orders.facts import attempt, order, terms
+from tests.unit.orders.facts import attempt, never_landed, order, terms
 
 ROW = order(OrderStatus.SUBMITTED)
 BIDDING = Bidding(max_attempts_per_round=3)
@@ -37,11 +37,14 @@ def attempts(*each: dict[str, Any]) -> tuple[Attempt, ...]:
     )
 
 
-def test_all_but_the_proven_dead_count_against_the_cap() -> None:
+def test_all_but_those_that_never_landed_count_against_the_cap() -> None:
     row = order(OrderStatus.SUBMITTED, terms=terms(fee_cap_lamports=100_000))
     paid = attempts(*[{"fee_lamports": 10_000, "state": state} for state in AttemptState])
-    expected = 100_000 - 10_000 * (len(AttemptState) - 1)
-    assert expected == room_lamports(row, paid, AttemptKind.SWAP)
+    all_of_them = 100_000 - 10_000 * len(AttemptState)
+    # Dead without a word about its status: it may have landed with an error.
+    assert all_of_them == room_lamports(row, paid, AttemptKind.SWAP)
+    told = tuple(never_landed(each) if each.state is DEAD else each for each in paid)
+    assert all_of_them + 10_000 == room_lamports(row, told, AttemptKind.SWAP)
 
 
 def test_cancels_have_an_allowance_of_their_own() -> None:
@@ -137,7 +140,8 @@ def test_a_first_attempt_may_cost_its_base_fee_and_a_further_one_only_what_is_le
     row = order(OrderStatus.ROUTING, terms=terms(fee_cap_lamports=4_000))
     assert not budget.is_spent(row, ())
     assert budget.is_spent(row, attempts({"state": ERRORED}))
-    assert not budget.is_spent(row, attempts({"state": DEAD}))
+    assert budget.is_spent(row, attempts({"state": DEAD}))
+    assert not budget.is_spent(row, [never_landed(each) for each in attempts({})])
 
 
 def test_a_latch_excludes_until_it_may_be_taken_back() -> None:

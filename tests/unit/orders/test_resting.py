@@ -30,7 +30,7 @@ from fairlead.routing import (
 )
 from fairlead.solana.landing import Purpose
 from fairlead.venues.venue import LoadedPool
-from tests.unit.orders.facts import NOW_MS, attempt, order, terms
+from tests.unit.orders.facts import NOW_MS, attempt, never_landed, order, terms
 from tests.unit.triggers.facts import snapshot
 from tests.unit.venues.pools import MINTS, cpmm_pool, damm_v2_pool
 
@@ -200,6 +200,7 @@ def test_what_a_reopened_order_has_used_up_is_known_in_memory_too() -> None:
 @given(st.lists(st.sampled_from(AttemptState), max_size=20))
 def test_no_attempt_is_made_that_could_exceed_the_fee_cap(states: list[AttemptState]) -> None:
     attempts: list[Attempt] = [attempt(state=state, fee_lamports=7_000) for state in states]
+    attempts = [never_landed(a) if a.state is AttemptState.DEAD else a for a in attempts]
     row = limit_order(S.ROUTING, earlier_rounds=4)
     row = msgspec.structs.replace(
         row, terms=msgspec.structs.replace(row.terms, fee_cap_lamports=50_000)

@@ -1,5 +1,6 @@
 """When several witnesses agree, and what a single liar among them can do: delay."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from fairlead.solana.agreement import (
     agreed_height,
     likely_status,
     needed_of,
+    reached_height,
 )
 from fairlead.solana.proof import Fill, LandedEvidence, Settled, compact, judge_landed
 
@@ -103,3 +105,23 @@ def test_the_transaction_decides_and_who_contradicts_himself_said_nothing() -> N
 def test_errors_are_the_same_however_they_are_written() -> None:
     assert '{"a":[5,{"Custom":6005}]}' == compact('{ "a" : [5, {"Custom": 6005}] }')
     assert "no json" == compact("no json")
+
+
+@pytest.mark.parametrize(
+    ("heights", "needed", "expected"),
+    [
+        ((), 1, None),
+        ((7, 9), 1, 9),
+        ((9,), 2, None),
+        ((7, 9), 2, 7),
+        # A liar far above, and one far below.
+        ((10**9, 5_000, 5_001), 2, 5_000),
+        ((5_001, 5_000, 1), 2, 5_000),
+        # Who lies is not known.
+        ((5_000, 1), 2, None),
+    ],
+)
+def test_a_height_is_reached_where_two_that_are_near_each_other_say_so(
+    heights: tuple[int, ...], needed: int, expected: int | None
+) -> None:
+    assert expected == reached_height(heights, needed)

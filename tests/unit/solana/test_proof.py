@@ -65,6 +65,12 @@ def test_an_absent_latch_beyond_the_death_height_proves_death() -> None:
     assert judge(LATCHED, early, 150) is None
 
 
+def test_what_landed_with_an_error_is_not_called_dead_for_its_latch_is_absent() -> None:
+    failed = SignatureStatus(7, "{}", "finalized")
+    found = evidence(latch_present=False, latch_slot=2_000, status=failed)
+    assert Settled(AttemptState.ERRORED, 7, "{}") == judge(LATCHED, found, 150)
+
+
 @given(st.integers(0, 2 * MARGIN), st.integers(0, 2 * MARGIN))
 def test_a_latch_that_may_have_been_taken_back_proves_nothing_by_its_absence(
     blocks: int, slots: int
