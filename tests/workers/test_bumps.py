@@ -6,12 +6,14 @@ import pytest
 from fairlead.ledger.blocks import LedgerParams
 from fairlead.orders.model import Attempt, AttemptState, OrderStatus
 from fairlead.orders.model import EventType as E
+from fairlead.ports import Blockhash
 from fairlead.venues.venue import Venue
 from fairlead.workers.worker import WorkerSettings
 from tests.workers.market import move
 from tests.workers.scenario import in_world
 from tests.workers.strangers import latch_of, pay
-from tests.workers.world import EXECUTION, PARAMS, SETTINGS, STILL, Sent, World
+from tests.workers.test_rounds import calm
+from tests.workers.world import EXECUTION, PARAMS, SETTINGS, STILL, Sent, World, faults
 
 SLOW = msgspec.structs.replace(STILL, land_min_ms=2_000, land_max_ms=3_000)
 VERY_SLOW = msgspec.structs.replace(STILL, land_min_ms=3_500, land_max_ms=5_000)
@@ -299,3 +301,49 @@ async def test_worker_that_takes_over_knows_no_time_of_sending_and_raises_later(
     assert 1 == len(await world.attempts(order_id))
     await world.reaches(order_id, E.FEE_RAISED, within_s=3)
     second.chain.send_as = lambda sent: "pass"
+
+
+def repeat_first_blockhash(world: World, until_s: float) -> None:
+    """An endpoint behind which a replica lags tells the first blockhash again, and as its end what
+    the cluster's window now says."""
+    chain, told = world.processes[0].chain, []
+
+    async def latest(commitment: str = "confirmed") -> Blockhash:
+        newest = await world.paper.latest_blockhash(commitment)
+        told.append(newest)
+        if world.loop.time() >= until_s:
+            return newest
+        end = newest.last_valid_block_height
+        return msgspec.structs.replace(told[0], last_valid_block_height=end)
+
+    chain.latest_blockhash = latest  # type: ignore[attr-defined]
+
+
+@in_world()
+async def test_blockhash_whose_end_has_moved_is_no_new_one(world: World):
+    longer = 3 * PARAMS.blockhash_window
+    process = world.process(settings(None, window=longer))
+    lose_first(world)
+    died_s = world.loop.time() + PARAMS.blockhash_window * PARAMS.slot_ms / 1_000
+    repeat_first_blockhash(world, until_s=died_s + 3)
+    order_id = await world.submit()
+    await world.reaches(order_id, E.SUBMITTED)
+    world.paper.bank.set_params(msgspec.structs.replace(PARAMS, blockhash_window=longer))
+    await world.ends(order_id)
+    first, second = await world.attempts(order_id)
+    assert first.blockhash != second.blockhash
+    assert 0 == process.worker.bench.bugs
+
+
+@in_world(profile=faults("slippage_moved"))
+async def test_round_that_would_sign_the_same_bytes_again_waits_for_another_blockhash(world: World):
+    """Both sides are tokens: nothing in the bytes says which attempt it is."""
+    process = world.process()
+    repeat_first_blockhash(world, until_s=world.loop.time() + 6)
+    order_id = await world.submit("USDC", "JUP", "100")
+    await world.reaches(order_id, E.ROUND_FAILED)
+    calm(world)
+    (order,) = await world.ends(order_id)
+    assert OrderStatus.CONFIRMED is order.status
+    assert len({attempt.signature for attempt in await world.attempts(order_id)}) > 1
+    assert 0 == process.worker.bench.bugs

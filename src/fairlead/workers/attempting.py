@@ -1,6 +1,8 @@
 """One attempt: read the pools, choose, build, simulate, sign, and store it. Nothing is sent
 here."""
 
+from collections.abc import Sequence
+
 import msgspec
 import structlog
 from solders.signature import Signature
@@ -37,9 +39,7 @@ async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
     try:
         made = await _make(bench, order, work.attempts, purpose)
     except Unavailable:
-        now_ms = bench.now_ms()
-        await bench.commit(work, changes.outage(order, now_ms, bench.settings.retry))
-        return
+        made = NotNow()
     now_ms = bench.now_ms()
     retry = bench.settings.retry
     match made:
@@ -48,7 +48,7 @@ async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
         case LatchTaken():
             await latches.taken_before(bench, work)
         case NotNow():
-            raise AssertionError(f"{purpose} waits for nothing")
+            await bench.commit(work, changes.outage(order, now_ms, retry))
         case Made():
             change = changes.submitted(order, made.route, made.attempt, now_ms, purpose)
             await bench.commit(work, change)
@@ -75,8 +75,8 @@ class LatchTaken(msgspec.Struct, frozen=True):
 
 
 class NotNow(msgspec.Struct, frozen=True):
-    """The fee cap leaves no higher price, the endpoint knows no newer blockhash, or the latch may
-    be taken back while it could land."""
+    """The fee cap leaves no higher price, the endpoint knows no newer blockhash or does not answer,
+    or the latch may be taken back while it could land."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -105,6 +105,8 @@ async def _make(
         return built
     plan, price = built.plan, built.plan.compute_unit_price_micro_lamports
     if last is not None and not _is_another(last, blockhash, price, purpose):
+        return NotNow()
+    if is_signed(built.message, earlier):
         return NotNow()
     simulation = await parts.chain.simulate(assemble(built.message, (UNSIGNED,)))
     route, minimum = built.route, built.minimum_out_atoms
@@ -189,8 +191,16 @@ def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpos
     if purpose is Purpose.RAISE:
         return price > last.compute_unit_price_micro_lamports
     if purpose is Purpose.RENEW:
-        return blockhash.last_valid_block_height > last.last_valid_block_height
+        # The same one may be told with another end: the cluster may change how long it lives.
+        is_later = blockhash.last_valid_block_height > last.last_valid_block_height
+        return is_later and blockhash.blockhash != last.blockhash
     return True
+
+
+def is_signed(message: bytes, earlier: Sequence[Attempt]) -> bool:
+    """Whether an earlier attempt has these bytes. An endpoint that lags may tell the blockhash of
+    one again; the simulation would then call it processed, which is no failure of the order."""
+    return any(each.raw.endswith(message) for each in earlier)
 
 
 def signed_attempt(

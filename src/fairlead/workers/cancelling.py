@@ -16,7 +16,7 @@ from fairlead.solana.evidence import Testimony
 from fairlead.solana.fees import affordable_price, raised_price
 from fairlead.solana.proof import Fill, LandedEvidence, Settled, judge_landed
 from fairlead.solana.transaction import UNSIGNED, SwapPlan, assemble, swap_message
-from fairlead.workers.attempting import signed_attempt
+from fairlead.workers.attempting import is_signed, signed_attempt
 from fairlead.workers.proving import Proven, ask_each
 from fairlead.workers.work import Work, Workbench
 
@@ -47,15 +47,15 @@ async def cancel_beside(bench: Workbench, work: Work) -> bool:
         Pubkey.from_string(order.terms.wallet), blockhash.blockhash, COMPUTE_UNITS, price, latch
     )
     message = swap_message(plan)
+    if is_signed(message, work.attempts):
+        # The endpoint knows no newer blockhash, and no higher price can be had.
+        return False
     simulation = await parts.chain.simulate(assemble(message, (UNSIGNED,)))
     if simulation.error is not None:
         log.info("no_cancel", order_id=order.order_id, why=simulation.error)
         return False
     number = len(work.attempts) + 1
     attempt = signed_attempt(bench, order, plan, blockhash, message, number, 0, ())
-    if any(attempt.signature == other.signature for other in work.attempts):
-        # The endpoint knows no newer blockhash, and no higher price can be had.
-        return False
     await bench.commit(work, changes.cancel_sent(order, attempt, bench.now_ms()))
     return True
 

@@ -39,9 +39,6 @@ class Doubts:
         # By order: since when, and when to look again.
         self._doubts: dict[str, tuple[int, int]] = {}
 
-    def __len__(self) -> int:
-        return len(self._doubts)
-
     def add(self, order_id: str, now_ms: int) -> None:
         self._doubts[order_id] = (now_ms, now_ms)
 

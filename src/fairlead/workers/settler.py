@@ -64,9 +64,6 @@ class Settler:
         self._missing: dict[str, int] = {}
         self._arrived = asyncio.Event()
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def add(self, work: Work) -> None:
         """Take over an order that is confirmed."""
         self._waiting[work.order.order_id] = Waiting(work, _attempt(work).slot or 0)
