@@ -1,5 +1,5 @@
-"""What `fairlead doctor` finds out about store, bus, chain, clock and the file of pools, without
-starting anything.
+"""What `fairlead doctor` finds out about store, bus, chain, clock, history and the file of pools,
+without starting anything.
 
 A part that fails is a finding, never a raise. Findings name the address, without its password.
 """
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from fairlead.bootstrap import DATABASE_FILE, bus_for, chain_for, open_store, postgres_address
@@ -17,8 +18,10 @@ from fairlead.config.pool_file import read_pool_file
 from fairlead.config.settings import without_password
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.ports import Bus, Chain
-from fairlead.store.named_sql import load_migrations
+from fairlead.solana.agreement import needed_of
+from fairlead.store.named_sql import load_migrations, load_queries
 from fairlead.telemetry.checks import Check
+from fairlead.workers.histories import forgotten
 
 MAX_CLOCK_SKEW_S = 5.0
 """How far this machine's clock may be from the chain's before it is a finding."""
@@ -31,18 +34,22 @@ ASK_AGAIN_S = 0.05
 
 
 async def run_checks(settings: Settings) -> tuple[Check, ...]:
-    """Store, bus, chain, clock, and the file of pools where there is one, as these settings lead to
-    them from here."""
+    """Store, bus, chain, clock, history, and the file of pools where there is one, as these
+    settings lead to them from here."""
     clock = SystemClock()
-    store = await _store(settings, clock)
-    bus, chain = await asyncio.gather(_bus(settings, clock, store), _chain(settings, clock))
-    return (store, bus, *chain, *_pools_file(settings.pools.file))
+    store, known_to = await _store(settings, clock)
+    bus, (chain, firsts) = await asyncio.gather(
+        _bus(settings, clock, store), _chain(settings, clock)
+    )
+    history = () if known_to is None or not firsts else (history_check(known_to, firsts),)
+    return (store, bus, *chain, *history, *_pools_file(settings.pools.file))
 
 
 # --- the store ---
 
 
-async def _store(settings: Settings, clock: SystemClock) -> Check:
+async def _store(settings: Settings, clock: SystemClock) -> tuple[Check, int | None]:
+    """The finding, and up to which slot the store knows all."""
     if settings.store.database_url is None:
         return _embedded(settings.store.data_dir)
     place = f"PostgreSQL at {without_password(settings.store.database_url)}"
@@ -51,40 +58,47 @@ async def _store(settings: Settings, clock: SystemClock) -> Check:
         await store.open(migrate=False)
     except ConfigError as error:
         # It says itself what to do.
-        return Check("store", False, f"{place}: {error}")
+        return Check("store", False, f"{place}: {error}"), None
     except FairleadError as error:
-        return Check("store", False, f"{place}: {error}", "start it, or correct DATABASE_URL")
+        fix = "start it, or correct DATABASE_URL"
+        return Check("store", False, f"{place}: {error}", fix), None
     try:
         version = await store.schema_version()
         queue = await store.queue(clock.now_ms())
+        known_to = await store.known_to_slot()
     except FairleadError as error:
-        return Check("store", False, f"{place}: {error}", "its own log says why")
+        return Check("store", False, f"{place}: {error}", "its own log says why"), None
     finally:
         await store.close()
     alive = f"{queue.workers} worker{'' if queue.workers == 1 else 's'} alive"
-    return Check("store", True, f"{place}, schema {version}, {alive}")
+    return Check("store", True, f"{place}, schema {version}, {alive}"), known_to
 
 
-def _embedded(folder: Path) -> Check:
+def _embedded(folder: Path) -> tuple[Check, int | None]:
     """Looked at, not opened: another process may have it."""
     file = folder / DATABASE_FILE
     if not file.exists():
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-            return Check("store", True, f"embedded, {file} will be made at the first start")
-        return _no_folder(f"{folder} cannot be made: {there} is no folder to write to")
+            told = f"embedded, {file} will be made at the first start"
+            return Check("store", True, told), None
+        return _no_folder(f"{folder} cannot be made: {there} is no folder to write to"), None
     if not os.access(file, os.R_OK | os.W_OK):
-        return _no_folder(f"{file} cannot be written by this user")
-    known = len(load_migrations("sqlite_migrations"))
+        return _no_folder(f"{file} cannot be written by this user"), None
+    known, known_to = len(load_migrations("sqlite_migrations")), None
     try:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
             ((version,),) = reader.execute("PRAGMA user_version")
+            if version == known:
+                query = load_queries("sqlite_queries")["known_to_slot"]
+                known_to = next((slot for (slot,) in reader.execute(query)), None)
     except sqlite3.Error as error:
-        return _no_folder(f"{file} cannot be read: {error}")
+        return _no_folder(f"{file} cannot be read: {error}"), None
     if version > known:
         told = f"{file} has schema {version}, made by a newer fairlead; this one knows {known}"
-        return Check("store", False, told, "start the newer one, or set another FAIRLEAD_DATA_DIR")
-    return Check("store", True, f"embedded, {file}, schema {version}")
+        fix = "start the newer one, or set another FAIRLEAD_DATA_DIR"
+        return Check("store", False, told, fix), None
+    return Check("store", True, f"embedded, {file}, schema {version}"), known_to
 
 
 def _no_folder(told: str) -> Check:
@@ -140,21 +154,24 @@ async def _problem_of(bus: Bus, clock: SystemClock) -> str | None:
 # --- the chain ---
 
 
-async def _chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
+async def _chain(
+    settings: Settings, clock: SystemClock
+) -> tuple[tuple[Check, ...], tuple[int, ...]]:
+    """The findings, and the first slot that each endpoint shows."""
     on_paper = settings.chain.name == "paper"
     if on_paper and settings.store.embedded and not settings.chain.rpc_urls:
         return (
             Check("chain", True, "paper, inside `fairlead serve`"),
             Check("clock", True, "the paper chain goes by this machine's clock"),
-        )
+        ), ()
     try:
         chain = chain_for(settings, clock, inside=False)
         await chain.start()
     except ConfigError as error:
-        return (Check("chain", False, str(error)),)
+        return (Check("chain", False, str(error)),), ()
     except FairleadError as error:
         place, fix = _place(settings, 0)
-        return (Check("chain", False, f"{place}: {error}", fix),)
+        return (Check("chain", False, f"{place}: {error}", fix),), ()
     try:
         found = await asyncio.gather(
             *[
@@ -164,9 +181,11 @@ async def _chain(settings: Settings, clock: SystemClock) -> tuple[Check, ...]:
         )
     finally:
         await chain.stop()
-    clocks = [skew for _, skew in found if skew is not None]
+    clocks = [skew for _, skew, _ in found if skew is not None]
+    firsts = tuple([first for *_, first in found if first is not None])
     # The closest: that of a provider that lags says nothing about this machine.
-    return (*[check for check, _ in found], *([_clock(min(clocks))] if clocks else []))
+    clock_check = (_clock(min(clocks)),) if clocks else ()
+    return (*[check for check, *_ in found], *clock_check), firsts
 
 
 def _place(settings: Settings, index: int) -> tuple[str, str]:
@@ -179,23 +198,38 @@ def _place(settings: Settings, index: int) -> tuple[str, str]:
 
 async def _endpoint(
     settings: Settings, clock: SystemClock, endpoint: Chain, index: int
-) -> tuple[Check, float | None]:
-    """One endpoint, and how far its time is from ours in seconds."""
+) -> tuple[Check, float | None, int | None]:
+    """One endpoint, how far its time is from ours in seconds, and the first slot that it shows."""
     place, fix = _place(settings, index)
     try:
         async with asyncio.timeout(CHAIN_WITHIN_S):
-            time = await endpoint.time()
+            time, first = await endpoint.time(), await endpoint.first_available_block()
     except (FairleadError, TimeoutError) as error:
         told = str(error) or f"no answer in {CHAIN_WITHIN_S:g} s"
-        return Check("chain", False, f"{place}: {told}", fix), None
+        return Check("chain", False, f"{place}: {told}", fix), None, None
     skew_s = abs(clock.now_ms() / 1000 - time.unix_timestamp)
-    return Check("chain", True, f"{settings.chain.name} at {place}, slot {time.slot}"), skew_s
+    told = f"{settings.chain.name} at {place}, slot {time.slot}"
+    return Check("chain", True, told), skew_s, first
 
 
 def _clock(skew_s: float) -> Check:
     close = skew_s <= MAX_CLOCK_SKEW_S
     fix = "" if close else "set this machine's clock (NTP): expiry times go by it"
     return Check("clock", close, f"{skew_s:.0f} s from the chain's", fix)
+
+
+def history_check(known_to: int, firsts: Sequence[int]) -> Check:
+    """Whether workers that start now could compare their wallets (EXACTLY-ONCE 23)."""
+    gaps = [forgotten(known_to, first) for first in firsts]
+    if gaps.count(None) >= needed_of(len(gaps)):
+        told = f"the store knows all up to slot {known_to}, and what came later can be asked for"
+        return Check("history", True, told)
+    told = next(gap for gap in gaps if gap is not None)
+    fix = (
+        "orders in hand wait at the next start: name a provider with an older history; or, if the"
+        " store was not restored from a backup, set FAIRLEAD_ACCEPT_HISTORY_GAP=on for one start"
+    )
+    return Check("history", False, told, fix)
 
 
 # --- the file of pools ---

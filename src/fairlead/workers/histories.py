@@ -85,12 +85,15 @@ async def _list(witness: Chain, address: Pubkey, known_to: int | None) -> _Liste
 
 async def _cut(witness: Chain, known_to: int | None) -> str | None:
     """Whether the witness has forgotten some of what was asked for: it does not say so itself."""
-    if known_to is None:
+    return None if known_to is None else forgotten(known_to, await witness.first_available_block())
+
+
+def forgotten(known_to: int, first_available: int) -> str | None:
+    """What a provider that shows all from its first available slot on lacks; None where it shows
+    all that is later than what is known."""
+    if first_available <= known_to + 1:
         return None
-    first = await witness.first_available_block()
-    if first <= known_to + 1:
-        return None
-    return f"providers have forgotten the slots {known_to + 1} to {first - 1}"
+    return f"providers have forgotten the slots {known_to + 1} to {first_available - 1}"
 
 
 async def _shown(
