@@ -29,17 +29,18 @@ def adopted(
     """The attempt becomes one of the order's, and is brought to its end like any other.
 
     `settled`: the attempts that were alive beside it. An order that is cancelling stays so until
-    the chain says that the swap won.
+    the chain says that the swap won. Where the order was routed anew before this one was found, the
+    lower minimum of the two is what it was promised: that of its first life, by which it was filled.
     """
     events = _events(order, attempt)
-    floor = resting.floor_of(order)
+    floors = [attempt.minimum_out_atoms, resting.floor_of(order)]
     return lifecycle.change(
         order,
         now_ms,
         events,
         new_attempt=attempt,
         settled=settled,
-        minimum_out_atoms=attempt.minimum_out_atoms if floor is None else floor,
+        minimum_out_atoms=min(floor for floor in floors if floor is not None),
         latch_generation=attempt.latch_generation,
         signature=attempt.signature,
         dex=narration.dex_of(attempt),

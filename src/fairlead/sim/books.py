@@ -79,12 +79,22 @@ class Books:
             if order_id is None:
                 self._fail("the ledger has nothing that no order knows", text)
                 continue
-            self._fees[order_id] += record.fee_lamports
+            if not self._is_nobodys(order_id, text, record):
+                self._fees[order_id] += record.fee_lamports
             legs = self._memory.signed[text].legs
             if record.err is None and legs:
                 self._won[order_id].append(record)
                 for mint in middle_mints(legs, self._memory.ever[order_id].terms):
                     self._leave(order_id, mint, record)
+
+    def _is_nobodys(self, order_id: str, signature: str, record: TransactionRecord) -> bool:
+        """Whether nothing says whose it was: it failed, a restore lost it, and without a latch or a
+        wrap nothing of the order's secret is in it."""
+        lost = self._memory.lost.get(order_id, {}).get(signature)
+        if record.err is None or lost is None or lost.latch_address is not None:
+            return False
+        terms = self._memory.ever[order_id].terms
+        return str(Pubkey(NATIVE_MINT)) not in (terms.token_in, terms.token_out)
 
     def _leave(self, order_id: str, mint: str, record: TransactionRecord) -> None:
         atoms = gained(record, bytes(Pubkey.from_string(mint)), _LATCH_LAMPORTS)
