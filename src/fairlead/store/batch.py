@@ -76,9 +76,6 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def submit(self, value: Any) -> "asyncio.Future[Any]":
         """Queue a write; the future is its result after the commit."""
         if self._closed:

@@ -1,4 +1,4 @@
-"""What is stored of a transaction that is found: a cancel of ours, and a failure beside a winner."""
+"""What is stored of a cancel of ours that is found, and of a failure beside a winner."""
 
 import pytest
 

@@ -158,3 +158,7 @@ def test_a_limit_order_rests_and_says_for_what(form: NumberForm, least: str) -> 
     told = order.events[1].data
     assert f'"minimumOut":{least}'.encode() in told
     assert "waits until 1.5 SOL give at least 243.75 USDC" == decode_exact(told)["reason"]
+
+
+def test_without_both_tokens_the_price_has_no_floor_to_be_held_to():
+    assert (("tokenOut", "unknown_token"),) == refused(token_out="NOPE")
