@@ -22,7 +22,8 @@ from tests.workers.restoring import Copy, swaps_of
 from tests.workers.scenario import live
 from tests.workers.strangers import latch_of, pay
 from tests.workers.test_rounds import calm
-from tests.workers.world import EXECUTION, SETTINGS, STILL, Process, World, faults
+from tests.workers.virtual_time import run
+from tests.workers.world import EXECUTION, SETTINGS, STILL, Process, World, faults, open_world
 
 MOMENTS = (E.ACCEPTED, E.CLAIMED, E.SUBMITTED, E.CONFIRMED, E.FINALIZED)
 PAIRS = (
@@ -223,6 +224,36 @@ def test_resting_order_that_was_filled_neither_expires_nor_fires_again(copy: Cop
         await is_as_before(world, before)
 
     live(body, file=copy.file)
+
+
+def test_order_that_a_client_cancels_before_its_swap_is_adopted_is_told_to_the_operator(copy: Copy):
+    async def body() -> None:
+        async with open_world(file=copy.file) as world:
+            world.process()
+            rests = await limit(world, 1.03)
+            await world.clock.sleep(1)
+            copy.take()
+            move(world, 1.05)
+            (filled,) = await world.ends(rests)
+            assert OrderStatus.CONFIRMED is filled.status
+            await copy.restore(world)
+            process = world.process()
+            told: list[int] = []
+            process.worker.reconciler.on_unknown = told.append
+            # The order is not fired yet, to be adopted, when its client cancels it.
+            process.store.write_as = lambda change: "lost"
+            await world.clock.sleep(2)
+            assert [rests] == list(process.worker.bench.gate.lost)
+            assert OrderStatus.CANCELLED.value == await world.cancel(rests)
+            process.store.write_as = lambda change: ""
+            await world.clock.sleep(2)
+            assert process.worker.bench.gate.is_open
+            (order,) = await world.ends(rests)
+            assert (OrderStatus.CANCELLED, [1]) == (order.status, told)
+            assert [filled.signature] == swaps_of(world, order.terms.wallet)
+
+    # The books have no place for what it did: only the chain knows it.
+    run(body(), 600.0)
 
 
 def test_transaction_of_a_lost_order_is_told_and_holds_up_nobody(copy: Copy):

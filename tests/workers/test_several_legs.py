@@ -14,7 +14,14 @@ from fairlead.orders.model import EventType as E
 from fairlead.orders.model import OrderStatus
 from fairlead.orders.routes import RoutingPolicy
 from fairlead.orders.view import order_view
+from fairlead.solana.transaction import (
+    MAX_TRANSACTION_BYTES,
+    SwapPlan,
+    TransactionTooLarge,
+    swap_message,
+)
 from fairlead.tokens import JUP, SOL, USDC
+from fairlead.workers import attempting
 from fairlead.workers.worker import WorkerSettings
 from tests.workers.scenario import in_world
 from tests.workers.virtual_time import run
@@ -168,3 +175,56 @@ async def test_order_with_an_allow_list_goes_through_its_venues_alone(world: Wor
     assert {"raydium_cpmm"} == {leg["venue"] for leg in order["legs"]}
     assert ("raydium", "raydium_cpmm") == (order["dex"], order["venue"])
     assert JUP.mint == order["legs"][0]["tokenIn"]
+
+
+def too_large_from(legs: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """No transaction takes so many swaps; the number of each that was tried."""
+    tried: list[int] = []
+
+    def message(plan: SwapPlan) -> bytes:
+        tried.append(len(plan.swaps))
+        if len(plan.swaps) >= legs:
+            raise TransactionTooLarge(MAX_TRANSACTION_BYTES + 1)
+        return swap_message(plan)
+
+    monkeypatch.setattr(attempting, "swap_message", message)
+    return tried
+
+
+@in_world()
+async def test_route_that_does_not_fit_is_made_with_fewer_swaps(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    tried = too_large_from(2, monkeypatch)
+    world.process()
+    order = await filled(world, "SOL", "USDT", "2000")
+    assert [2, 1] == tried
+    assert 1 == len(order["legs"] or [None])
+    assert "split" != order["dex"]
+    check = Decimal(order["amountOut"])
+    assert check == max(Decimal(quote["amountOut"]) for quote in order["quotes"])
+
+
+@in_world()
+async def test_order_of_which_no_route_fits_fails_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    tried = too_large_from(1, monkeypatch)
+    world.process()
+    (order,) = await world.ends(await world.submit("SOL", "USDT", "2000"))
+    assert (OrderStatus.FAILED, "transaction_too_large") == (order.status, order.failure_code)
+    assert [2, 1] == tried
+    assert not await world.attempts(order.order_id)
+    assert not world.sends
+
+
+@in_world()
+async def test_pair_that_only_a_narrower_route_cannot_serve_ends_the_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """No pool trades it alone: without its two hops there is nothing left."""
+    too_large_from(2, monkeypatch)
+    world.process()
+    (order,) = await world.ends(await world.submit("JUP", "USDT", "200"))
+    assert (OrderStatus.FAILED, "no_route") == (order.status, order.failure_code)
+    assert not world.sends
