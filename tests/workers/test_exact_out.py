@@ -222,3 +222,12 @@ def test_a_restored_store_finds_the_swap_and_what_it_may_take(
         assert [before.signature] == swaps_of(world, before.terms.wallet)
 
     live(body, file=copy.file)
+
+
+@in_world()
+async def test_pair_without_a_pool_of_its_own_has_no_exact_output(world: World) -> None:
+    """Its two hops would leave what they end with to the market."""
+    world.process()
+    (order,) = await world.ends(await ask(world, ("JUP", "USDT", "100", "200")))
+    assert (OrderStatus.FAILED, "no_route") == (order.status, order.failure_code)
+    assert not world.sends
