@@ -29,8 +29,8 @@ def adopted(
     """The attempt becomes one of the order's, and is brought to its end like any other.
 
     `settled`: the attempts that were alive beside it. An order that is cancelling stays so until
-    the chain says that the swap won. Where the order was routed anew before this one was found, the
-    lower minimum of the two is what it was promised: that of its first life, by which it was filled.
+    the chain says that the swap won. Where the order was routed anew before this one was found,
+    the lower minimum of the two is what it was promised: that of its first life, which filled it.
     """
     events = _events(order, attempt)
     floors = [attempt.minimum_out_atoms, resting.floor_of(order)]

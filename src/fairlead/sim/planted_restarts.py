@@ -18,9 +18,13 @@ def skip_reconciliation(planting: Planting) -> None:
     """Goes on after a start without a look at what its wallets did."""
 
     def begin(self: Any) -> None:
+        self._begin.set()
+
+    async def begin_once(self: Any) -> None:
         return
 
     planting.replace(reconciling.Reconciler, "begin", begin)
+    planting.replace(reconciling.Reconciler, "_begin_once", begin_once)
 
 
 def ignore_history_gaps(planting: Planting) -> None:
