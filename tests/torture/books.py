@@ -148,16 +148,18 @@ def _floors(facts: Facts, row: OrderRow, attempts: Sequence[AttemptRow]) -> _Fou
 
 
 def _ceilings(row: OrderRow, attempts: Sequence[AttemptRow]) -> _Found:
-    """Of an exact output: the mirror of the floor."""
+    """Of an exact output: the mirror of the floor, which the first swap fixes. One that was quoted
+    better in between binds nobody."""
+    swaps = [attempt for attempt in attempts if attempt.maximum_in_atoms is not None]
     ceiling = row.terms["amount_in_atoms"]
-    for attempt in attempts:
+    for attempt in swaps:
         most = attempt.maximum_in_atoms
-        if most is None:
-            continue
+        assert most is not None
         if most > ceiling:
             text = f"attempt {attempt.number} takes up to {most}, {ceiling} may be"
             yield Violation("no later attempt takes more (rule 6)", text, row.order_id)
-        ceiling = min(ceiling, most)
+        if attempt is swaps[0]:
+            ceiling = min(ceiling, most)
 
 
 def _strangers(facts: Facts) -> _Found:

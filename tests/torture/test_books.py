@@ -107,6 +107,18 @@ def test_an_exact_output_may_not_cost_more_in_a_later_attempt() -> None:
     assert ["no later attempt takes more (rule 6)"] == [each.rule for each in books.check(facts)]
 
 
+def test_an_attempt_that_was_quoted_better_does_not_bind_the_next() -> None:
+    facts = turned_round()
+    first, won = facts.attempts
+    better = replace(first, signature="better", number=2, round=2, state="dead", slot=None)
+    facts.attempts = [
+        replace(first, maximum_in_atoms=106_000_000),
+        replace(better, maximum_in_atoms=105_000_000),
+        replace(won, number=3, round=3, maximum_in_atoms=105_500_000),
+    ]
+    assert [] == [each for each in books.check(facts) if "takes more" in each.rule]
+
+
 @pytest.mark.parametrize("verdict", ["refused", "not proven", "nothing was ever signed, says it"])
 def test_an_end_without_an_accepted_proof_is_found(verdict: str) -> None:
     facts = good()
