@@ -110,7 +110,7 @@ def test_an_exact_output_may_not_cost_more_in_a_later_attempt() -> None:
 def test_an_attempt_that_was_quoted_better_does_not_bind_the_next() -> None:
     facts = turned_round()
     first, won = facts.attempts
-    better = replace(first, signature="better", number=2, round=2, state="dead", slot=None)
+    better = replace(first, signature="better", number=2, round=2, state="dead")
     facts.attempts = [
         replace(first, maximum_in_atoms=106_000_000),
         replace(better, maximum_in_atoms=105_000_000),
