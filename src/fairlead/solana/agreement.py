@@ -48,24 +48,25 @@ def agreed_value(values: Sequence[_T | None], needed: int) -> _T | None:
 
 def agreed_height(heights: Sequence[int], needed: int) -> int | None:
     """The greatest height for which another one vouches, by being not far below it."""
-    falling = sorted(heights, reverse=True)
-    if needed == 1:
-        return falling[0] if falling else None
-    for height, next_lower in itertools.pairwise(falling):
-        if height - next_lower <= MAX_APART_BLOCKS:
-            return height
-    return None
+    near = _near_each_other(heights, needed)
+    return None if near is None else near[0]
 
 
 def reached_height(heights: Sequence[int], needed: int) -> int | None:
     """The greatest height that enough witnesses say they have reached: a single liar raises it by
     nothing, and lowers it by `MAX_APART_BLOCKS` at most. For what a height allows."""
+    near = _near_each_other(heights, needed)
+    return None if near is None else near[1]
+
+
+def _near_each_other(heights: Sequence[int], needed: int) -> tuple[int, int] | None:
+    """The two greatest that are, the greater first. A height that needs nobody is near itself."""
     falling = sorted(heights, reverse=True)
     if needed == 1:
-        return falling[0] if falling else None
+        return (falling[0], falling[0]) if falling else None
     for height, next_lower in itertools.pairwise(falling):
         if height - next_lower <= MAX_APART_BLOCKS:
-            return next_lower
+            return height, next_lower
     return None
 
 
