@@ -14,16 +14,11 @@ class SharedReads(Generic[K, T]):
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[T]] = {}
 
-    def running(self, key: K) -> "asyncio.Task[T] | None":
-        """None also for a read that is over and has not been cleared away: the loop does that a
-        turn later, and who asks in between and is given the old answer would never let it."""
-        task = self._tasks.get(key)
-        return None if task is None or task.done() else task
-
     def start(self, key: K, read: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
-        """The read that runs already, or a new one."""
-        task = self.running(key)
-        if task is None:
+        """The read that runs already, or a new one. One that is over does not run, though the loop
+        clears it away a turn later: who asked in between, and asked again, would never let it."""
+        task = self._tasks.get(key)
+        if task is None or task.done():
             task = self._tasks[key] = asyncio.ensure_future(read())
             task.add_done_callback(lambda done: self._ended(key, done))
         return task
