@@ -15,11 +15,13 @@ def candidates_of(
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Every pool of the pair asked for the whole amount: those that serve, best first, ties by the
     lower address; and those that refuse."""
-    candidates = [_candidate(pool, request, snapshot.time, costs, price) for pool in snapshot.pools]
-    served = [c for c in candidates if c.quote is not None]
-    refused = [c for c in candidates if c.quote is None]
+    served: list[Candidate] = []
+    refused: list[Candidate] = []
+    for pool in snapshot.pools:
+        candidate = _candidate(pool, request, snapshot.time, costs, price)
+        (refused if candidate.quote is None else served).append(candidate)
     if len(served) > 1:
-        served.sort(key=lambda c: (-c.net_out_atoms, bytes(c.pool.address)))
+        served.sort(key=lambda c: (-c.net_out_atoms, c.pool.address))
     return served, refused
 
 
@@ -30,7 +32,7 @@ def _candidate(
     costs: NetworkCosts,
     price: LamportPrice,
 ) -> Candidate:
-    if request.venues is not None and pool.venue.value not in request.venues:
+    if request.venues is not None and pool.venue not in request.venues:
         return Candidate(
             pool, error="venue is not in the order's allow-list", error_class=ErrorClass.TERMINAL
         )
@@ -53,12 +55,10 @@ def reason_of(served: list[Candidate]) -> str:
     """Why the first of the candidates that serve is the best."""
     best = served[0]
     if len(served) == 1:
-        return f"{best.pool.venue.value} is the only pool that can serve the order"
+        return f"{best.pool.venue} is the only pool that can serve the order"
     second = served[1]
     gain = (best.net_out_atoms - second.net_out_atoms) * 10_000 // max(second.net_out_atoms, 1)
-    return (
-        f"{best.pool.venue.value} pays {gain} bps more, net of fees, than {second.pool.venue.value}"
-    )
+    return f"{best.pool.venue} pays {gain} bps more, net of fees, than {second.pool.venue}"
 
 
 # The most hopeful first: what may pass by itself is worth another try.
@@ -75,7 +75,7 @@ def no_route(refused: list[Candidate], left_out: Sequence[tuple[Pubkey, str]]) -
     if not refused:
         return NoRoute(ErrorClass.TERMINAL, _none_trades(left_out), ())
     best = min(refused, key=lambda c: _HOPE.index(c.error_class or ErrorClass.TERMINAL))
-    reasons = "; ".join(f"{c.pool.venue.value}: {c.error}" for c in refused)
+    reasons = "; ".join(f"{c.pool.venue}: {c.error}" for c in refused)
     return NoRoute(best.error_class or ErrorClass.TERMINAL, reasons, tuple(refused))
 
 

@@ -8,7 +8,7 @@ A quote equals what the program pays, to the atom.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from solders.instruction import Instruction
@@ -34,7 +34,7 @@ class ChainTime(Record, frozen=True, gc=False):
     epoch: int
 
 
-class Venue(Enum):
+class Venue(StrEnum):
     """A program we can swap on. The value is the venue's name in the API."""
 
     RAYDIUM_CPMM = "raydium_cpmm"
@@ -44,10 +44,9 @@ class Venue(Enum):
     RAYDIUM_AMM_V4 = "raydium_amm_v4"
     METEORA_DAMM_V1 = "meteora_damm_v1"
 
-    @property
-    def dex(self) -> str:
-        """The family name that clients know: raydium or meteora."""
-        return self.value.partition("_")[0]
+    def __init__(self, name: str) -> None:
+        # The family name that clients know: raydium or meteora.
+        self.dex = name.partition("_")[0]
 
 
 class ErrorClass(Enum):

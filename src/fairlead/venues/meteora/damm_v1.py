@@ -5,6 +5,7 @@ vaults are shared with other pools, so a quote also goes stale by what those do,
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -63,6 +64,7 @@ _MINTS, _VAULTS, _SHARES, _FEES = (
 class DammV1Pool(Record, frozen=True, gc=False):
     """A decoded Pool. Pairs are in the order A, B."""
 
+    venue: ClassVar[Venue] = Venue.METEORA_DAMM_V1
     address: Pubkey
     mints: tuple[Pubkey, Pubkey]
     # The vault states, and the pool's accounts of their shares.
@@ -73,10 +75,6 @@ class DammV1Pool(Record, frozen=True, gc=False):
     numbers: PoolNumbers
     # The account's bytes, from which the state after a swap is made.
     data: bytes
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DAMM_V1
 
     @property
     def program_id(self) -> Pubkey:

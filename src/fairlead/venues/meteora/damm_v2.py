@@ -6,6 +6,7 @@ quote needs the pool account alone; the vaults' balances do not matter.
 
 from collections.abc import Mapping
 from struct import Struct as Layout
+from typing import ClassVar
 
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
@@ -63,6 +64,7 @@ COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
 class DammV2Pool(Record, frozen=True, gc=False):
     """A decoded Pool. Pairs are in the order A, B."""
 
+    venue: ClassVar[Venue] = Venue.METEORA_DAMM_V2
     address: Pubkey
     mints: tuple[Pubkey, Pubkey]
     vaults: tuple[Pubkey, Pubkey]
@@ -70,10 +72,6 @@ class DammV2Pool(Record, frozen=True, gc=False):
     numbers: PoolNumbers
     # The account's bytes, from which the state after a swap is made.
     data: bytes
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DAMM_V2
 
     @property
     def program_id(self) -> Pubkey:

@@ -6,6 +6,7 @@ those it was given is refused as the program would refuse it, AccountNotEnoughKe
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from solders.pubkey import Pubkey
 
@@ -47,12 +48,9 @@ ARRAYS_PER_SIDE = 4
 class DlmmPool(Record, frozen=True, gc=False):
     """A decoded LbPair. Pairs are in the order X, Y."""
 
+    venue: ClassVar[Venue] = Venue.METEORA_DLMM
     keys: PairKeys
     numbers: PairNumbers
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.METEORA_DLMM
 
     @property
     def address(self) -> Pubkey:

@@ -7,6 +7,7 @@ of status 1 is quoted only while nothing of it is on the book.
 """
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -70,6 +71,7 @@ _OPEN_ORDERS, _MARKET, _MARKET_PROGRAM, _TARGET_ORDERS = (
 class AmmV4Pool(Record, frozen=True, gc=False):
     """A decoded AmmInfo. Pairs are in the order coin, pc."""
 
+    venue: ClassVar[Venue] = Venue.RAYDIUM_AMM_V4
     address: Pubkey
     program_id: Pubkey
     vaults: tuple[Pubkey, Pubkey]
@@ -77,10 +79,6 @@ class AmmV4Pool(Record, frozen=True, gc=False):
     numbers: PoolNumbers
     # The account's bytes, from which the state after a swap is made.
     data: bytes
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_AMM_V4
 
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:

@@ -5,6 +5,7 @@ quote walks only the tick arrays that the instruction names, so both take `max_a
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from solders.pubkey import Pubkey
 
@@ -46,6 +47,7 @@ ACCOUNTS_BEFORE_ARRAYS = {"swap": 9, "swap_v2": 13}
 class ClmmPool(Record, frozen=True, gc=False):
     """A decoded PoolState. Pairs are in the order token 0, token 1."""
 
+    venue: ClassVar[Venue] = Venue.RAYDIUM_CLMM
     address: Pubkey
     program_id: Pubkey
     amm_config: Pubkey
@@ -55,10 +57,6 @@ class ClmmPool(Record, frozen=True, gc=False):
     numbers: PoolNumbers
     # The account's bytes.
     data: bytes
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_CLMM
 
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:

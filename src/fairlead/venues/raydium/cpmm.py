@@ -5,6 +5,7 @@ Decode a pool, load the accounts it names, then quote and build instructions as 
 
 from collections.abc import Mapping
 from struct import Struct as Layout
+from typing import ClassVar
 
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
@@ -72,6 +73,7 @@ AUTHORITIES = {program: authority_address(program) for program in (PROGRAM_ID, D
 class CpmmPool(Record, frozen=True, gc=False):
     """A decoded PoolState. Pairs are in the order token 0, token 1."""
 
+    venue: ClassVar[Venue] = Venue.RAYDIUM_CPMM
     address: Pubkey
     program_id: Pubkey
     amm_config: Pubkey
@@ -82,10 +84,6 @@ class CpmmPool(Record, frozen=True, gc=False):
     numbers: PoolNumbers
     # The account's bytes, from which the state after a swap is made.
     data: bytes
-
-    @property
-    def venue(self) -> Venue:
-        return Venue.RAYDIUM_CPMM
 
     @property
     def accounts_needed(self) -> tuple[Pubkey, ...]:
