@@ -197,30 +197,31 @@ class ChainPools:
     # -- reads -----------------------------------------------------------------------------------
 
     async def _shared(self, group: "_Group", now: float) -> PoolSnapshot:
-        while group.reading is not None:
-            # Somebody reads them now: the same accounts, an instant ago. What is on its way is
-            # older than the question by a round trip at most, and the simulation comes after it.
-            found = await asyncio.shield(group.reading)
+        """The group as read now, by this caller or by one whose read is on its way. It is no task
+        of its own: on the paper chain in this process a read is over at once."""
+        while group.is_being_read:
+            # The same accounts, an instant ago. What is on its way is older than the question by a
+            # round trip at most, and the simulation comes after it.
+            if group.told is None:
+                group.told = asyncio.get_running_loop().create_future()
+            found = await asyncio.shield(group.told)
             if isinstance(found, PoolSnapshot):
                 return found
             if found is not None:
                 raise found
-        return await self._read(group, now)
-
-    async def _read(self, group: "_Group", now: float) -> PoolSnapshot:
-        """Read for all who come meanwhile. It is no task of its own: on the paper chain in this
-        process a read is over at once."""
-        reading = group.reading = asyncio.get_running_loop().create_future()
-        found: PoolSnapshot | Unavailable | None = None
+        group.is_being_read = True
+        read: PoolSnapshot | Unavailable | None = None
         try:
-            found = await self._snapshot(group, now)
-            return found
+            read = await self._snapshot(group, now)
+            return read
         except Unavailable as error:
-            found = error
+            read = error
             raise
         finally:
-            group.reading = None
-            reading.set_result(found)
+            group.is_being_read = False
+            if group.told is not None:
+                group.told.set_result(read)
+                group.told = None
 
     async def _snapshot(self, group: "_Group", now: float) -> PoolSnapshot:
         """`now`, seconds of the monotonic clock, is from before the read: it cannot be older."""
@@ -241,9 +242,10 @@ class ChainPools:
 class _Group:
     """Pools that are read together, the pairs they are of, and how that stands."""
 
-    # Who reads them now tells the others what came of it: the pools, why there is no answer, or
-    # nothing when the reader gave up.
-    reading: "asyncio.Future[PoolSnapshot | Unavailable | None] | None" = None
+    is_being_read = False
+    # Where the reader tells those who wait, if anybody does, what came of it: the pools, why there
+    # is no answer, or nothing when the reader gave up.
+    told: "asyncio.Future[PoolSnapshot | Unavailable | None] | None" = None
     # Of the last read; 0 before it. Seconds of the monotonic clock.
     slot = 0
     read_at = 0.0
