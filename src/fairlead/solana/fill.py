@@ -63,22 +63,26 @@ def fill_of(
     assert transaction.error is None
     assert legs
     path = path_of(legs)
-    tokens = _token_changes(transaction)
+    tokens, mine, made = _token_changes(transaction, wallet)
     # What the vaults gained of each token of the path. Pools may share one.
     vaults = {leg.vault_in: leg.token_in for leg in legs}
     vaults.update([(leg.vault_out, leg.token_out) for leg in legs])
     gained_by_vaults = dict.fromkeys(path, 0)
     for vault, mint in vaults.items():
         gained_by_vaults[mint] += tokens.get(vault, 0)
-    rent = _rent(transaction, wallet, latch_address)
+    rent = _lamports_gained(transaction, latch_address) if latch_address else 0
+    for account in made:
+        rent += _lamports_gained(transaction, account)
     fee = transaction.fee_lamports
     gained = _lamports_gained(transaction, wallet)
     # What the wallet's lamports say about SOL on the path; zero when there is none.
     wallet_lamports = gained + fee + rent + tip_lamports
-    own = {
-        mint: wallet_lamports if mint == _WSOL else _own(transaction, wallet, mint, tokens)
-        for mint in path
-    }
+    own = dict.fromkeys(path, 0)
+    for account, mint in mine.items():
+        if mint in own:
+            own[mint] += tokens[account]
+    if _WSOL in own:
+        own[_WSOL] = wallet_lamports
     vault_in, vault_out = gained_by_vaults[path[0]], -gained_by_vaults[path[-1]]
     own_in, own_out = -own[path[0]], own[path[-1]]
     why = _why_not(path, legs, gained_by_vaults, own, wallet_lamports)
@@ -135,12 +139,26 @@ def _why_not(
     return None
 
 
-def _token_changes(transaction: LandedTransaction) -> dict[str, int]:
-    """Atoms gained by each token account; one that did not exist held nothing."""
-    changes = {balance.account: balance.atoms for balance in transaction.post_tokens}
+def _token_changes(
+    transaction: LandedTransaction, wallet: str
+) -> tuple[dict[str, int], dict[str, str], list[str]]:
+    """Atoms gained by each token account, of which one that did not exist held nothing; the mints
+    of those that belong to the wallet; and which of these were made."""
+    changes: dict[str, int] = {}
+    mine: dict[str, str] = {}
+    made: list[str] = []
     for balance in transaction.pre_tokens:
-        changes[balance.account] = changes.get(balance.account, 0) - balance.atoms
-    return changes
+        changes[balance.account] = -balance.atoms
+        if balance.owner == wallet:
+            mine[balance.account] = balance.mint
+    for balance in transaction.post_tokens:
+        account = balance.account
+        if balance.owner == wallet:
+            mine[account] = balance.mint
+            if account not in changes:
+                made.append(account)
+        changes[account] = changes.get(account, 0) + balance.atoms
+    return changes, mine, made
 
 
 def _lamports_gained(transaction: LandedTransaction, account: str) -> int:
@@ -148,25 +166,3 @@ def _lamports_gained(transaction: LandedTransaction, account: str) -> int:
         return 0
     index = transaction.accounts.index(account)
     return transaction.post_lamports[index] - transaction.pre_lamports[index]
-
-
-def _own(transaction: LandedTransaction, wallet: str, mint: str, changes: dict[str, int]) -> int:
-    """Atoms of a mint gained by all accounts that belong to the wallet."""
-    own = {
-        balance.account
-        for balances in (transaction.pre_tokens, transaction.post_tokens)
-        for balance in balances
-        if balance.owner == wallet and balance.mint == mint
-    }
-    return sum([changes[account] for account in own])
-
-
-def _rent(transaction: LandedTransaction, wallet: str, latch_address: str | None) -> int:
-    """Lamports now held by the latch and by token accounts of the wallet that did not exist
-    before."""
-    held = {balance.account for balance in transaction.post_tokens if balance.owner == wallet}
-    made = held.difference([balance.account for balance in transaction.pre_tokens])
-    rent = _lamports_gained(transaction, latch_address) if latch_address else 0
-    for account in made:
-        rent += _lamports_gained(transaction, account)
-    return rent
