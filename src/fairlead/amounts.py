@@ -42,12 +42,16 @@ def div_ceil(numerator: int, denominator: int) -> int:
 
 def mul_div_floor(a: int, b: int, denominator: int) -> int:
     """`a * b / denominator` rounded down, exact in between."""
-    return div_floor(a * b, denominator)
+    numerator = a * b
+    assert numerator >= 0 < denominator
+    return numerator // denominator
 
 
 def mul_div_ceil(a: int, b: int, denominator: int) -> int:
     """`a * b / denominator` rounded up, exact in between."""
-    return div_ceil(a * b, denominator)
+    numerator = a * b
+    assert numerator >= 0 < denominator
+    return -(-numerator // denominator)
 
 
 def plain_decimal(text: str, *, is_json_number: bool) -> str:
@@ -128,13 +132,10 @@ def decimal_from_atoms(atoms: int, decimals: int) -> str:
     if atoms < 0:
         return "-" + decimal_from_atoms(-atoms, decimals)
     # By digits: half the time of dividing, and an event tells a dozen amounts.
-    digits = str(atoms)
-    if decimals == 0:
-        return digits
-    if len(digits) <= decimals:
-        digits = digits.zfill(decimals + 1)
-    whole, fraction = digits[:-decimals], digits[-decimals:].rstrip("0")
-    return f"{whole}.{fraction}" if fraction else whole
+    digits = str(atoms).zfill(decimals + 1)
+    point = len(digits) - decimals
+    fraction = digits[point:].rstrip("0")
+    return f"{digits[:point]}.{fraction}" if fraction else digits[:point]
 
 
 PRICE_DECIMALS = 18

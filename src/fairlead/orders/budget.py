@@ -31,22 +31,19 @@ def room_lamports(order: Order, attempts: Sequence[Attempt], kind: AttemptKind) 
     """What is left for one more attempt of this kind. Every attempt counts from when it is stored,
     unless it is proven never to have landed: losers that land pay too, and an excluded one may
     land yet."""
-    held = sum(
-        a.fee_lamports
-        for a in attempts
-        if a.kind is kind and (a.state is not AttemptState.DEAD or may_have_paid(a))
-    )
+    held = 0
+    for each in attempts:
+        if each.kind is kind and (each.state is not AttemptState.DEAD or may_have_paid(each)):
+            held += each.fee_lamports
     if kind is AttemptKind.CANCEL:
         return CANCEL_ALLOWANCE_LAMPORTS - held
     return order.terms.fee_cap_lamports - held
 
 
-def is_spent(order: Order, attempts: Sequence[Attempt]) -> bool:
-    """Whether a further swap would exceed the fee cap. A first one may: its base fee is the least
-    that any swap costs."""
-    room = room_lamports(order, attempts, AttemptKind.SWAP)
-    held = order.terms.fee_cap_lamports - room
-    return held > 0 and room < base_fee_lamports(1)
+def is_spent(order: Order, room_lamports: int) -> bool:
+    """Whether a further swap would exceed the fee cap, of which so much is left. A first one may:
+    its base fee is the least that any swap costs."""
+    return room_lamports < min(order.terms.fee_cap_lamports, base_fee_lamports(1))
 
 
 def still_excludes(live: Sequence[Attempt], blockhash_height: int, reclaim_margin: int) -> bool:
@@ -70,17 +67,16 @@ def may_sign(order: Order, attempts: Sequence[Attempt], sending: bool, bidding: 
     Only a further holder of the same latch is exclusive with all that live. `sending` is off once
     cancel or expiry was asked.
     """
-    live = live_of(attempts)
-    generation = order.latch_generation
-    if not bidding.latch or not all(
-        a.latch_address is not None and a.latch_generation == generation for a in live
-    ):
+    live, generation = live_of(attempts), order.latch_generation
+    others = [a for a in live if a.latch_address is None or a.latch_generation != generation]
+    if others or not bidding.latch:
         return May(send=sending)
     if not sending:
         return May(send=False, cancel=_may_cancel(order, attempts, bidding))
     swaps = [a for a in attempts if a.round == order.round and a.kind is AttemptKind.SWAP]
-    failed = any(a.state is AttemptState.ERRORED for a in swaps)
-    if not swaps or failed or len(swaps) >= bidding.max_attempts_per_round:
+    if not swaps or len(swaps) >= bidding.max_attempts_per_round:
+        return May()
+    if AttemptState.ERRORED in [a.state for a in swaps]:
         # After a failure the round only waits for its other attempts: its retry is a new round.
         return May()
     newest = swaps[-1]

@@ -233,7 +233,6 @@ def _kept(new: _T | None, old: _T | None) -> _T | None:
 
 def applied(order: Order, change: Change, sequence: int) -> Order:
     """The row after a committed change, as the store now has it."""
-
     return msgspec.structs.replace(
         order,
         status=change.status,
@@ -263,17 +262,15 @@ def applied(order: Order, change: Change, sequence: int) -> Order:
 
 def settle(attempts: tuple[Attempt, ...], change: Change) -> tuple[Attempt, ...]:
     """The attempts after a committed change."""
-    known = {s.signature: s for s in change.settled}
-    after = tuple(
-        msgspec.structs.replace(
-            a,
-            state=known[a.signature].state,
-            slot=known[a.signature].slot,
-            error=known[a.signature].error,
-            evidence=known[a.signature].evidence,
-        )
-        if a.signature in known
-        else a
-        for a in attempts
+    if change.settled:
+        known = {told.signature: told for told in change.settled}
+        attempts = tuple([_as_told(each, known.get(each.signature)) for each in attempts])
+    return attempts if change.new_attempt is None else (*attempts, change.new_attempt)
+
+
+def _as_told(attempt: Attempt, told: AttemptSettled | None) -> Attempt:
+    if told is None:
+        return attempt
+    return msgspec.structs.replace(
+        attempt, state=told.state, slot=told.slot, error=told.error, evidence=told.evidence
     )
-    return (*after, change.new_attempt) if change.new_attempt is not None else after

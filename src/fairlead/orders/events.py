@@ -60,12 +60,13 @@ def number(plain: str, form: NumberForm) -> Number:
 
 def number_from_atoms(atoms: int, decimals: int, form: NumberForm) -> Number:
     """Token units of an atom amount in the given form."""
-    return number(decimal_from_atoms(atoms, decimals), form)
+    plain = decimal_from_atoms(atoms, decimals)
+    return msgspec.Raw(plain.encode()) if form is NumberForm.JSON else plain
 
 
 def percent_from_bps(bps: int, form: NumberForm) -> Number:
     """12 bps is 0.12 percent."""
-    return number(decimal_from_atoms(bps, 2), form)
+    return number_from_atoms(bps, 2, form)
 
 
 class LegData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -331,7 +331,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 def live_of(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     """Those that may land, as far as is stored; oldest first."""
-    return tuple(a for a in attempts if a.state is AttemptState.LIVE)
+    return tuple([a for a in attempts if a.state is AttemptState.LIVE])
 
 
 class AttemptSettled(msgspec.Struct, frozen=True, gc=False):

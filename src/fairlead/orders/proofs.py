@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fairlead.orders.changes import settle
 from fairlead.orders.model import Attempt, AttemptState, Change
 
 SINGLE_SOURCE = "single-source"
@@ -44,11 +43,11 @@ def kind_of(attempts: Iterable[Attempt]) -> str | None:
 def marked(change: Change, attempts: tuple[Attempt, ...]) -> Change:
     """The change; one that ends the order tells by what the end is proven.
 
-    `attempts`: all of the order, as before the change. An order that never signed needs no proof.
+    `attempts`: all of the order, as after the change. An order that never signed needs no proof.
     """
     if not change.end:
         return change
-    kind = kind_of(settle(attempts, change))
+    kind = kind_of(attempts)
     if kind is None:
         return change
     last = change.events[-1]

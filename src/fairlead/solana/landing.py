@@ -100,6 +100,11 @@ class Progress(msgspec.Struct, gc=False):
         if is_news:
             self.learnt_ms = now_ms
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was last seen with an error."""
+        return self.status is not None and self.status.error is not None
+
     def has_expired(self, attempt: Attempt) -> bool:
         """Whether no block can hold it any more, as far as `confirmed` says: liveness, no proof."""
         return self.status is None and self.confirmed_height > attempt.last_valid_block_height
@@ -174,6 +179,9 @@ class Wait(msgspec.Struct, frozen=True):
     proof_only: bool = False
 
 
+_Each = Sequence[tuple[Attempt, Progress]]
+"""Live attempts with what is known of each, oldest first."""
+
 Step = Send | Ask | Prove | Sign | Confirmed | CancelWon | Errored | Wait
 
 
@@ -182,33 +190,34 @@ def next_step(
 ) -> Step:
     """What to do next for an order with these live attempts, oldest first."""
     assert attempts
-    seen = _seen(attempts, known)
+    each = [(attempt, known.of(attempt)) for attempt in attempts]
+    seen = _seen(each)
     if seen is not None:
         return seen
-    sending = _to_send(attempts, known, now_ms, policy, may)
+    sending = _to_send(each, now_ms, policy, may)
     if sending is not None:
         return Send(sending)
     if _due(known.last_asked_ms, policy.poll_ms, now_ms):
         return Ask()
-    purpose = _to_sign(attempts, known, now_ms, policy, may)
+    purpose = _to_sign(each, known, now_ms, policy, may)
     if purpose is not None:
         return Sign(purpose)
-    expired = [a for a in attempts if known.of(a).has_expired(a)]
+    expired = [attempt for attempt, progress in each if progress.has_expired(attempt)]
     if expired and _due(known.last_proof_ms, policy.prove_ms, now_ms):
         window = policy.max_blockhash_window
         return Prove(tuple(sorted(expired, key=lambda a: death_height(a, window))))
     assert known.last_asked_ms is not None
     wait_ms = known.last_asked_ms + policy.poll_ms - now_ms
-    only_proof = not may.send or all(a in expired or _has_failed(a, known) for a in attempts)
+    only_proof = not may.send or all(a in expired or p.has_failed for a, p in each)
     return Wait(max(wait_ms, 1), proof_only=only_proof)
 
 
-def _seen(attempts: Sequence[Attempt], known: Flight) -> CancelWon | Confirmed | Errored | None:
+def _seen(each: _Each) -> CancelWon | Confirmed | Errored | None:
     """What the chain says that has to be stored. What is final comes before what is provisional."""
     confirmed: Confirmed | None = None
     errored: Errored | None = None
-    for attempt in attempts:
-        status = known.of(attempt).status
+    for attempt, progress in each:
+        status = progress.status
         if status is None:
             continue
         final = status.commitment == "finalized"
@@ -224,18 +233,16 @@ def _seen(attempts: Sequence[Attempt], known: Flight) -> CancelWon | Confirmed |
     return confirmed or errored
 
 
-def _to_send(
-    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
-) -> Attempt | None:
+def _to_send(each: _Each, now_ms: int, policy: LandingPolicy, may: May) -> Attempt | None:
     """The attempt whose bytes are to be sent (again), newest first; none once one has succeeded,
     at whatever commitment: others could only fail, and pay for it."""
-    if any(_has_succeeded(a, known) for a in attempts):
-        return None
-    newest = attempts[-1]
-    for attempt in reversed(attempts):
-        if attempt.kind is AttemptKind.SWAP and not may.send:
+    for _, progress in each:
+        if progress.status is not None and progress.status.error is None:
+            return None
+    newest, _ = each[-1]
+    for attempt, progress in reversed(each):
+        if not may.send and attempt.kind is AttemptKind.SWAP:
             continue
-        progress = known.of(attempt)
         if progress.status is not None or (attempt is not newest and progress.has_expired(attempt)):
             continue
         if _due(progress.last_sent_ms, policy.resend_ms, now_ms):
@@ -244,22 +251,21 @@ def _to_send(
 
 
 def _to_sign(
-    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
+    each: _Each, known: Flight, now_ms: int, policy: LandingPolicy, may: May
 ) -> Purpose | None:
     """Why another attempt is to be signed now. Only while nothing is seen of any, which takes an
     answer: silence says nothing."""
     answered_ms = known.answered_ms
     if answered_ms is None or now_ms < known.hold_until_ms:
         return None
-    if any(known.of(a).status is not None for a in attempts):
+    if any(progress.status is not None for _, progress in each):
         return None
     kind = AttemptKind.SWAP if may.send else AttemptKind.CANCEL
-    bids = [a for a in attempts if a.kind is kind]
+    bids = [(attempt, progress) for attempt, progress in each if attempt.kind is kind]
     if not bids:
         return Purpose.CANCEL if may.cancel else None
-    newest = bids[-1]
-    is_dead = all(known.of(a).has_expired(a) for a in bids)
-    sent_ms = known.of(newest).first_sent_ms
+    is_dead = all(progress.has_expired(attempt) for attempt, progress in bids)
+    sent_ms = bids[-1][1].first_sent_ms
     is_late = (
         policy.bump_after_ms is not None
         and sent_ms is not None
@@ -270,16 +276,6 @@ def _to_sign(
     if is_dead:
         return Purpose.RENEW if may.renew else None
     return Purpose.RAISE if is_late and may.raise_fee else None
-
-
-def _has_succeeded(attempt: Attempt, known: Flight) -> bool:
-    status = known.of(attempt).status
-    return status is not None and status.error is None
-
-
-def _has_failed(attempt: Attempt, known: Flight) -> bool:
-    status = known.of(attempt).status
-    return status is not None and status.error is not None
 
 
 def _due(last_ms: int | None, every_ms: int, now_ms: int) -> bool:

@@ -35,6 +35,7 @@ log = structlog.get_logger("fairlead.attempting")
 async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
     """Make and store the next attempt of an order of which nothing may land, or end the round with
     the reason."""
+    await work.place.regain(bench.places)
     order = work.order
     try:
         made = await _make(bench, order, work.attempts, purpose)
@@ -43,15 +44,15 @@ async def attempt(bench: Workbench, work: Work, purpose: Purpose) -> None:
     now_ms = bench.now_ms()
     retry = bench.settings.retry
     match made:
+        case Made():
+            change = changes.submitted(order, made.route, made.attempt, now_ms, purpose)
+            await bench.commit(work, change)
         case Failure():
             await bench.commit(work, round_ends.round_failed(order, made, now_ms, retry))
         case LatchTaken():
             await latches.taken_before(bench, work)
         case NotNow():
             await bench.commit(work, changes.outage(order, now_ms, retry))
-        case Made():
-            change = changes.submitted(order, made.route, made.attempt, now_ms, purpose)
-            await bench.commit(work, change)
 
 
 async def attempt_beside(bench: Workbench, work: Work, purpose: Purpose) -> bool:
@@ -89,8 +90,9 @@ class Made(msgspec.Struct, frozen=True):
 async def _make(
     bench: Workbench, order: Order, earlier: tuple[Attempt, ...], purpose: Purpose
 ) -> Made | Failure | LatchTaken | NotNow:
-    parts, number = bench.parts, len(earlier) + 1
-    if budget.is_spent(order, earlier):
+    parts = bench.parts
+    room_lamports = budget.room_lamports(order, earlier, AttemptKind.SWAP)
+    if budget.is_spent(order, room_lamports):
         return Failure("fee_cap_spent", "no fee is left for another attempt", terminal=True)
     last = _last_swap(order, earlier)
     choice = await choosing.choose(bench, order, earlier, last, purpose)
@@ -100,7 +102,7 @@ async def _make(
     margin, live = bench.settings.landing.reclaim_margin, live_of(earlier)
     if not budget.still_excludes(live, blockhash.block_height, margin):
         return NotNow()
-    built = await _built(bench, order, earlier, choice, blockhash, number)
+    built = await _built(bench, order, earlier, room_lamports, choice, blockhash)
     if isinstance(built, Failure):
         return built
     plan, price = built.plan, built.plan.compute_unit_price_micro_lamports
@@ -117,6 +119,7 @@ async def _make(
         )
         return _refused(refusal, route, minimum == resting.floor_of(order))
     legs = legs_of(route, built.maximum_in_atoms)
+    number = len(earlier) + 1
     attempt = signed_attempt(bench, order, plan, blockhash, built.message, number, minimum, legs)
     return Made(route, attempt)
 
@@ -136,9 +139,9 @@ async def _built(
     bench: Workbench,
     order: Order,
     earlier: tuple[Attempt, ...],
+    room_lamports: int,
     choice: Choice,
     blockhash: Blockhash,
-    number: int,
 ) -> Built | Failure:
     """The message of the chosen route; with fewer legs where it is too large for a transaction,
     which routing should have seen."""
@@ -150,8 +153,10 @@ async def _built(
     while True:
         route = choice.route
         minimum, maximum = _limits(order, earlier, route)
-        price = min(choice.price, _affordable(order, earlier, route))
-        around = Surroundings(number, blockhash.blockhash, price, rent, latch)
+        # At most what is left of the order's fee cap pays for this route.
+        limit = compute_unit_limit(route.compute_units)
+        price = min(choice.price, affordable_price(room_lamports, limit))
+        around = Surroundings(len(earlier) + 1, blockhash.blockhash, price, rent, latch)
         plan = swap_plan(order, route, minimum, around, maximum)
         try:
             return Built(route, minimum, maximum, plan, swap_message(plan))
@@ -178,12 +183,6 @@ def _last_swap(order: Order, earlier: tuple[Attempt, ...]) -> Attempt | None:
     """The newest attempt of this round."""
     swaps = [a for a in earlier if a.round == order.round and a.kind is AttemptKind.SWAP]
     return swaps[-1] if swaps else None
-
-
-def _affordable(order: Order, earlier: tuple[Attempt, ...], route: Route) -> int:
-    """The price that what is left of the order's fee cap pays for this route."""
-    room = budget.room_lamports(order, earlier, AttemptKind.SWAP)
-    return affordable_price(room, compute_unit_limit(route.compute_units))
 
 
 def _is_another(last: Attempt, blockhash: Blockhash, price: int, purpose: Purpose) -> bool:

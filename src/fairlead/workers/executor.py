@@ -5,6 +5,8 @@ the loop from action to action, and what to do when somebody else changed the or
 not answer.
 """
 
+from collections.abc import Awaitable
+
 import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
@@ -48,7 +50,7 @@ async def _drive(bench: Workbench, work: Work) -> Work | None:
                 return None
             if isinstance(action, AwaitFinality):
                 return work
-            await _perform(bench, work, action)
+            await _performing(bench, work, action)
         except Fenced:
             if not await _recover(bench, work):
                 return None
@@ -74,19 +76,18 @@ def _next(bench: Workbench, work: Work) -> execution.Action:
     return execution.next_action(work.order, work.attempts, bench.now_ms(), bench.settings.retry)
 
 
-async def _perform(
-    bench: Workbench, work: Work, action: Commit | FindRoute | Land | Explain
-) -> None:
+def _performing(
+    bench: Workbench, work: Work, action: FindRoute | Land | Explain | Commit
+) -> Awaitable[object]:
     match action:
-        case Commit(change):
-            await bench.commit(work, change)
         case FindRoute(purpose):
-            await work.place.regain(bench.places)
-            await attempting.attempt(bench, work, purpose)
+            return attempting.attempt(bench, work, purpose)
         case Land(sending):
-            await landing.land(bench, work, sending)
+            return landing.land(bench, work, sending)
         case Explain(attempt):
-            await rounds.explain(bench, work, attempt)
+            return rounds.explain(bench, work, attempt)
+        case Commit(change):
+            return bench.commit(work, change)
 
 
 async def _recover(bench: Workbench, work: Work) -> bool:

@@ -47,13 +47,13 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
     policy, flight = bench.settings.landing, work.flight
     attempts = live_of(work.attempts)
     # Nothing that it depends on changes while these are landed.
-    may = may_sign(work.order, work.attempts, sending, bench.settings.bidding)
-    for attempt in attempts:
-        progress = flight.of(attempt)
+    may = may_sign(work.order, work.attempts, sending, bench.bidding)
+    known = [flight.of(attempt) for attempt in attempts]
+    for progress in known:
         if progress.learnt_ms is None:
             progress.learnt_ms = bench.elapsed_ms()
     while work.order.order_id not in bench.changed:
-        if sending and _expired(work.order, bench.now_ms()):
+        if sending and _has_expired(bench, work.order):
             # The core says what an expiry in flight means.
             return
         # Paced by time that passes: the wall clock may be set.
@@ -67,11 +67,11 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
                 raise
             why = str(error)
             await bench.parts.clock.sleep(policy.poll_ms / 1000)
-        learnt_ms = max(flight.of(attempt).learnt_ms or 0 for attempt in attempts)
+        learnt_ms = max([progress.learnt_ms or 0 for progress in known])
         if elapsed_ms - learnt_ms >= policy.tell_unknown_after_ms:
             # Unknown stays unknown, and visible (rule 18).
             work.place.release()
-            flight.of(attempts[-1]).learnt_ms = elapsed_ms
+            known[-1].learnt_ms = elapsed_ms
             await bench.commit(work, changes.still_proving(work.order, why, bench.now_ms()))
 
 
@@ -82,6 +82,10 @@ async def _step(
     flight, policy = work.flight, bench.settings.landing
     step = next_step(attempts, flight, elapsed_ms, policy, may)
     match step:
+        case Send(attempt):
+            return await _send(bench, work, attempt, elapsed_ms)
+        case Ask():
+            await _ask(bench.parts.chain, flight, attempts, elapsed_ms, policy)
         case Confirmed(attempt, slot):
             if await _confirm(bench, work, attempt, slot):
                 return True
@@ -112,16 +116,12 @@ async def _step(
             await _wait(bench.parts.chain, attempts, milliseconds)
             # Either it is time to ask, or the chain has just said that there may be news.
             flight.last_asked_ms = None
-        case Send(attempt):
-            return await _send(bench, work, attempt, elapsed_ms)
-        case Ask():
-            await _ask(bench.parts.chain, flight, attempts, elapsed_ms, policy)
     return False
 
 
-def _expired(order: Order, now_ms: int) -> bool:
+def _has_expired(bench: Workbench, order: Order) -> bool:
     expires_at = order.terms.expires_at_ms
-    return expires_at is not None and expires_at <= now_ms
+    return expires_at is not None and expires_at <= bench.now_ms()
 
 
 async def _send(bench: Workbench, work: Work, attempt: Attempt, now_ms: int) -> bool:

@@ -83,6 +83,10 @@ class Workbench:
         self.parts = parts
         self.places = places
         self.settings = settings
+        # What holds for attempts beside others.
+        self.bidding = settings.bidding
+        # The wall clock, for liveness and for the times that events carry.
+        self.now_ms = parts.clock.now_ms
         self.changed: set[str] = set()
         # What is being driven, by order id.
         self.in_hand: dict[str, Work] = {}
@@ -94,20 +98,16 @@ class Workbench:
         self.bugs = 0
         self._owner = owner
 
-    def now_ms(self) -> int:
-        """The wall clock, for liveness and for the times that events carry."""
-        return self.parts.clock.now_ms()
-
     def elapsed_ms(self) -> int:
         """Time that passes and is never set, for pacing."""
         return int(self.parts.clock.monotonic() * 1000)
 
     async def commit(self, work: Work, change: Change) -> None:
         """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
-        change = proofs.marked(change, work.attempts)
+        attempts = changes.settle(work.attempts, change)
+        change = proofs.marked(change, attempts)
         sequence = await self.parts.store.apply(change)
-        work.order = changes.applied(work.order, change, sequence)
-        work.attempts = changes.settle(work.attempts, change)
+        work.order, work.attempts = changes.applied(work.order, change, sequence), attempts
 
     async def reload(self, work: Work) -> bool:
         """Read the order again; False when it is not ours any more."""
