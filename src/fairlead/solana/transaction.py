@@ -11,6 +11,7 @@ was in it before.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import Struct as Layout
 
 import msgspec
@@ -138,7 +139,7 @@ def swap_message(plan: SwapPlan) -> bytes:
         values.append(bytes(latch.address))
     if wrap is not None:
         values.append(wrap_key)
-    values.append(bytes(Hash.from_string(plan.blockhash)))
+    values.append(_hash_bytes(plan.blockhash))
     if latch is not None:
         values.append(latch.seed.encode("ascii") + _U64.pack(latch.lamports))
     values.append(_U32.pack(plan.compute_unit_limit))
@@ -149,6 +150,12 @@ def swap_message(plan: SwapPlan) -> bytes:
     if tip is not None:
         values.append(_U64.pack(tip.lamports))
     return template.fill(values)
+
+
+@lru_cache(maxsize=64)
+def _hash_bytes(blockhash: str) -> bytes:
+    """All that is signed within a slot names the same."""
+    return bytes(Hash.from_string(blockhash))
 
 
 _templates: dict[tuple[object, ...], Template] = {}
@@ -199,13 +206,15 @@ def reclaim_message(
     ]
     template = compile_template(wallet, (), found)
     _check_size(_SIGNED_HEAD + template.size)
-    return template.fill([bytes(Hash.from_string(blockhash))])
+    return template.fill([_hash_bytes(blockhash)])
 
 
 def assemble(message: bytes, signatures: Sequence[bytes]) -> bytes:
     """The transaction of this message; zero signatures (`UNSIGNED`) do for a simulation."""
-    assert [64] * message[1] == [len(one) for one in signatures]
-    raw = bytes([len(signatures)]) + b"".join(signatures) + message
+    count = len(signatures)
+    raw = b"%c%b%b" % (count, b"".join(signatures), message)
+    assert count == message[1]
+    assert len(raw) == 1 + 64 * count + len(message)
     _check_size(len(raw))
     return raw
 

@@ -56,6 +56,12 @@ SWAP2_ARGUMENTS = Layout("<8sQQB")
 
 INSTRUCTIONS_SYSVAR = Pubkey.from_string("Sysvar1nstructions1111111111111111111111111")
 
+# What every swap names alike.
+_AUTHORITY = AccountMeta(POOL_AUTHORITY, False, False)
+_EVENTS = AccountMeta(EVENT_AUTHORITY, False, False)
+_PROGRAM = AccountMeta(PROGRAM_ID, False, False)
+_INSTRUCTIONS = AccountMeta(INSTRUCTIONS_SYSVAR, False, False)
+
 COMPUTE_UNITS = 39_500
 """One swap: 26,800 measured with the cheap token program, 2 × 6,200 more for the classic one."""
 COMPUTE_UNITS_PER_TOKEN_2022_SIDE = 7_000
@@ -254,7 +260,7 @@ class LoadedDammV2Pool(LoadedPair, frozen=True, gc=False):
         self._direction(input_mint)
         pool = self.pool
         metas = [
-            AccountMeta(POOL_AUTHORITY, False, False),
+            _AUTHORITY,
             AccountMeta(pool.address, False, True),
             AccountMeta(user_input, False, True),
             AccountMeta(user_output, False, True),
@@ -266,11 +272,11 @@ class LoadedDammV2Pool(LoadedPair, frozen=True, gc=False):
             AccountMeta(pool.token_programs[0], False, False),
             AccountMeta(pool.token_programs[1], False, False),
             # No referral account.
-            AccountMeta(PROGRAM_ID, False, False),
-            AccountMeta(EVENT_AUTHORITY, False, False),
-            AccountMeta(PROGRAM_ID, False, False),
+            _PROGRAM,
+            _EVENTS,
+            _PROGRAM,
         ]
         if pool.numbers.base_fee.is_rate_limiter:
             # Read only while the limiter applies, harmless at other times.
-            metas.append(AccountMeta(INSTRUCTIONS_SYSVAR, False, False))
+            metas.append(_INSTRUCTIONS)
         return Instruction(PROGRAM_ID, data, metas)
