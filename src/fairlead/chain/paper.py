@@ -16,7 +16,7 @@ from solders.signature import Signature
 
 from fairlead.chain.paper_arrivals import Arrivals
 from fairlead.chain.paper_journal import JournalWriter, PaperFiles
-from fairlead.chain.paper_views import AccountViews, landed_transaction
+from fairlead.chain.paper_views import AccountViews, base58_of, landed_transaction
 from fairlead.chain.paper_waiters import SignatureWaiters
 from fairlead.errors import Unavailable
 from fairlead.ledger import journal
@@ -183,18 +183,22 @@ class PaperChain:
     # -- reads -----------------------------------------------------------------------------------
 
     async def latest_blockhash(self, commitment: str = "confirmed") -> Blockhash:
-        level = _level(commitment)
-        latest = self.bank.latest_blockhash(level)
-        height = self.bank.epoch_info(level).block_height
-        blockhash = str(Pubkey.from_bytes(latest.blockhash))
-        answer = Blockhash(blockhash, latest.slot, height, latest.last_valid_block_height)
-        await self._durable(commitment)
+        latest = self.bank.latest_blockhash(_LEVELS[commitment])
+        answer = Blockhash(
+            base58_of(latest.blockhash),
+            latest.slot,
+            latest.block_height,
+            latest.last_valid_block_height,
+        )
+        if commitment == "finalized":
+            await self._durable()
         return answer
 
     async def epoch_info(self, commitment: str = "finalized") -> EpochInfo:
-        info = self.bank.epoch_info(_level(commitment))
+        info = self.bank.epoch_info(_LEVELS[commitment])
         answer = EpochInfo(info.slot, info.block_height, info.epoch)
-        await self._durable(commitment)
+        if commitment == "finalized":
+            await self._durable()
         return answer
 
     async def time(self) -> ChainTime:
@@ -204,15 +208,17 @@ class PaperChain:
     async def accounts(
         self, addresses: Sequence[Pubkey], commitment: str = "confirmed", min_context_slot: int = 0
     ) -> AccountsAtSlot:
-        read = self._views.read(addresses, _level(commitment))
+        read = self._views.read(addresses, _LEVELS[commitment])
         if read.slot < min_context_slot:
             raise Unavailable("chain", f"at slot {read.slot}, asked for {min_context_slot}")
-        await self._durable(commitment)
+        if commitment == "finalized":
+            await self._durable()
         return read
 
     async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
-        found = self._views.search(search, _level(commitment))
-        await self._durable(commitment)
+        found = self._views.search(search, _LEVELS[commitment])
+        if commitment == "finalized":
+            await self._durable()
         return found
 
     async def signature_statuses(
@@ -229,16 +235,17 @@ class PaperChain:
                 is_final |= found.level == "finalized"
                 answer.append(SignatureStatus(found.slot, _error(found.err), found.level))
         if is_final:
-            await self._durable("finalized")
+            await self._durable()
         return tuple(answer)
 
     async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None:
         key = bytes(Signature.from_string(signature))
-        record = self.bank.transaction(key, _level(commitment))
+        record = self.bank.transaction(key, _LEVELS[commitment])
         if record is None:
             return None
         answer = landed_transaction(record, signature, self.bank.block_time(record.slot))
-        await self._durable(commitment)
+        if commitment == "finalized":
+            await self._durable()
         return answer
 
     async def signatures_for_address(
@@ -255,13 +262,14 @@ class PaperChain:
             limit=limit,
             before=bytes(Signature.from_string(before)) if before else None,
             until=bytes(Signature.from_string(until)) if until else None,
-            commitment=_level(commitment),
+            commitment=_LEVELS[commitment],
         )
         answer = tuple(
             AddressSignature(str(Signature.from_bytes(r.signature)), r.slot, _error(r.err))
             for r in found
         )
-        await self._durable(commitment)
+        if commitment == "finalized":
+            await self._durable()
         return answer
 
     async def first_available_block(self) -> int:
@@ -277,11 +285,11 @@ class PaperChain:
     async def ping(self) -> None:
         if self._failure is not None:
             raise Unavailable("chain", self._failure)
-        await self._durable("finalized")
+        await self._durable()
 
-    async def _durable(self, commitment: str) -> None:
+    async def _durable(self) -> None:
         """What was read at `finalized` may be told once it is on disk."""
-        if self._writer is not None and commitment == "finalized":
+        if self._writer is not None:
             await self._writer.synced()
 
     # -- transactions ----------------------------------------------------------------------------
@@ -309,7 +317,7 @@ class PaperChain:
             fund(self.bank, bytes(address))
             if self._writer is not None:
                 self._writer.add(self.bank.take_journal())
-        await self._durable("finalized")
+        await self._durable()
 
 
 _LEVELS: dict[str, Commitment] = {
@@ -317,10 +325,6 @@ _LEVELS: dict[str, Commitment] = {
     "confirmed": "confirmed",
     "finalized": "finalized",
 }
-
-
-def _level(commitment: str) -> Commitment:
-    return _LEVELS[commitment]
 
 
 def _error(err: TransactionError | None) -> str | None:

@@ -34,6 +34,8 @@ class Chain:
         self._transaction_count = snapshot.transaction_count
         self._window = BlockhashWindow()
         self._records: dict[bytes, TransactionRecord] = {}
+        # Rooted and unrooted, as far as history goes.
+        self._by_slot: dict[int, Block] = {}
         self._rooted: deque[Block] = deque()
         self._rooted_transactions = 0
         for block in snapshot.blocks:
@@ -77,6 +79,7 @@ class Chain:
             b"", [], {},
         )  # fmt: skip
         self._unrooted.append(block)
+        self._by_slot[slot] = block
         self._open = block
         unix_timestamp = block.time_ms // 1000
         self._clock = Clock(slot, unix_timestamp, slot // self.params.slots_per_epoch)
@@ -97,6 +100,7 @@ class Chain:
     def _add_rooted(self, block: Block) -> None:
         """Take over a block as the newest rooted one; one that was unrooted is known already."""
         self._rooted.append(block)
+        self._by_slot[block.slot] = block
         self._rooted_transactions += len(block.records)
         if self._window.height_of(block.blockhash) is None:
             self._window.add(block.blockhash, block.height)
@@ -115,6 +119,7 @@ class Chain:
             or len(self._rooted) > params.history_blocks
         ) and len(self._rooted) > 2 * params.blockhash_window:
             block = self._rooted.popleft()
+            del self._by_slot[block.slot]
             self._rooted_transactions -= len(block.records)
             for record in block.records:
                 self._records.pop(record.signature, None)
@@ -163,6 +168,7 @@ class Chain:
 
     def _drop_newest(self) -> list[bytes]:
         block = self._unrooted.pop()
+        del self._by_slot[block.slot]
         for key, state in block.before.items():
             if state is None:
                 self._accounts.pop(key, None)

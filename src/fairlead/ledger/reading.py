@@ -37,8 +37,9 @@ class LatestBlockhash(msgspec.Struct, frozen=True, gc=False):
     """A blockhash to sign with."""
 
     blockhash: bytes
-    # Slot of the answer's bank.
+    # Slot and height of the answer's bank.
     slot: int
+    block_height: int
     last_valid_block_height: int
 
 
@@ -64,7 +65,10 @@ class ReadableChain(Chain):
     ) -> tuple[int, list[AccountState | None]]:
         """One slot and all states in it."""
         index = self._index(commitment)
-        return self._block(index).slot, [self._state_at(key, index) for key in keys]
+        slot = self._block(index).slot
+        if slot == self._open.slot:
+            return slot, list(map(self._accounts.get, keys))
+        return slot, [self._state_at(key, index) for key in keys]
 
     def program_accounts(
         self,
@@ -123,7 +127,7 @@ class ReadableChain(Chain):
         if not block.blockhash:
             full = self._unrooted[-2] if len(self._unrooted) > 1 else self._rooted[-1]
         last_valid = full.height + self.params.blockhash_window
-        return LatestBlockhash(full.blockhash, block.slot, last_valid)
+        return LatestBlockhash(full.blockhash, block.slot, block.height, last_valid)
 
     def is_blockhash_valid(self, blockhash: bytes, commitment: Commitment = "processed") -> bool:
         """Whether a block on top of the commitment's could hold a transaction that names it."""
@@ -153,7 +157,7 @@ class ReadableChain(Chain):
             return SignatureStatus(record.slot, record.err, "finalized", None)
         confirmed = self._block(self._index("confirmed"))
         level: Commitment = "confirmed" if record.slot <= confirmed.slot else "processed"
-        depth = sum(block.slot > record.slot for block in self._unrooted)
+        depth = self._open.height - self._by_slot[record.slot].height
         return SignatureStatus(record.slot, record.err, level, depth)
 
     def transaction(
@@ -208,10 +212,10 @@ class ReadableChain(Chain):
 
     def block(self, slot: int, commitment: Commitment = "finalized") -> Block | None:
         """The block of a slot, None where it was skipped, pruned or is not at the commitment."""
-        for block in self.blocks_backwards(commitment):
-            if block.slot <= slot:
-                return block if block.slot == slot else None
-        return None
+        block = self._by_slot.get(slot)
+        if block is None or slot > self._block(self._index(commitment)).slot:
+            return None
+        return block
 
     def first_available_slot(self) -> int:
         """The oldest slot from which on all transactions are still readable. Empty blocks may be
@@ -221,7 +225,7 @@ class ReadableChain(Chain):
 
     def block_time(self, slot: int) -> int | None:
         """Unix seconds of a block."""
-        block = self.block(slot, "processed")
+        block = self._by_slot.get(slot)
         return None if block is None else block.time_ms // 1000
 
     @property

@@ -60,6 +60,9 @@ def test_reads_and_forks_are_exact_at_every_commitment(script):
             found = ledger.program_accounts(SYSTEM_PROGRAM, commitment=level)
             wanted = {(key, lamports) for key, lamports in copy.items()}
             assert wanted == {(k, s.lamports) for k, s in found if k in KEYS}
+            there = {block.slot: block for block in ledger.blocks_backwards(level)}
+            for slot in range(min(there), ledger.epoch_info("processed").slot + 1):
+                assert there.get(slot) is ledger.block(slot, level)
     rooted = ledger.snapshot().accounts
     assert copies[0] == {key: rooted[key].lamports for key in KEYS if key in rooted}
 
@@ -108,6 +111,7 @@ def test_history_is_bounded():
     assert signatures[-len(kept) :] == kept
     assert len(kept) <= 12
     assert ledger.first_available_slot() > 1_000
+    assert ledger.block(ledger.first_available_slot() - 1) is None
     found = ledger.signatures_for_address(BOB_KEY, commitment="processed")
     assert kept[::-1] == [record.signature for record in found]
 
