@@ -1,7 +1,8 @@
 """The ledger's records as the ports' values."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from struct import Struct as Layout
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -11,7 +12,6 @@ from fairlead.ledger.account import AccountState
 from fairlead.ledger.bank import Bank
 from fairlead.ledger.blocks import Commitment, TransactionRecord
 from fairlead.ledger.message import keys_in
-from fairlead.ledger.programs.token_data import amount_of
 from fairlead.ports import AccountsAtSlot, LandedTransaction, TokenBalance
 from fairlead.venues.pools import Search
 from fairlead.venues.venue import Account, ChainTime
@@ -24,6 +24,8 @@ MAX_KEYS_KEPT = 4_096
 
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 _CLOCK_LAMPORTS = 1_169_280
+# Mint and owner, then atoms: how a token account begins.
+_TOKEN_HEAD = Layout("<64sQ")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -104,8 +106,8 @@ def landed_transaction(
         keys,
         record.pre_lamports,
         record.post_lamports,
-        tuple([_token_balance(keys[index], data) for index, data in record.pre_tokens]),
-        tuple([_token_balance(keys[index], data) for index, data in record.post_tokens]),
+        _token_balances(keys, record.pre_tokens),
+        _token_balances(keys, record.post_tokens),
         record.logs,
         record.compute_units,
         record.raw,
@@ -114,15 +116,22 @@ def landed_transaction(
 
 @functools.lru_cache(maxsize=MAX_KEYS_KEPT)
 def base58_of(key: bytes) -> str:
-    """A key as people write it."""
+    """A key or a blockhash as people write it."""
     return str(Pubkey.from_bytes(key))
 
 
-def _token_balance(account: str, data: bytes) -> TokenBalance:
-    return TokenBalance(account, *_mint_and_owner(data[:64]), amount_of(data))
+def _token_balances(
+    keys: Sequence[str], tokens: Iterable[tuple[int, bytes]]
+) -> tuple[TokenBalance, ...]:
+    balances = []
+    for index, data in tokens:
+        head, atoms = _TOKEN_HEAD.unpack_from(data)
+        mint, owner = _mint_and_owner(head)
+        balances.append(TokenBalance(keys[index], mint, owner, atoms))
+    return tuple(balances)
 
 
 @functools.lru_cache(maxsize=MAX_KEYS_KEPT)
 def _mint_and_owner(head: bytes) -> tuple[str, str]:
-    """What a token account begins with; swaps change what follows it."""
+    """What a token account begins with, in base58; swaps change what follows it."""
     return str(Pubkey.from_bytes(head[:32])), str(Pubkey.from_bytes(head[32:]))
