@@ -1,11 +1,11 @@
 """What wallets hold at `finalized`, read at most once a slot whatever is asked."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from solders.pubkey import Pubkey
 
-from fairlead.chain.shared_reads import SharedReads
 from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, Faucet
 from fairlead.solana.accounts import LAMPORTS_ASSET, associated_token_address
@@ -36,32 +36,46 @@ class ChainBalances:
         self._monotonic = clock.monotonic
         self._faucet = faucet
         self._holdings: dict[str, _Holding] = {}
-        self._reads: SharedReads[str, None] = SharedReads()
+        # Who reads a wallet now tells the others what came of it: what it holds, why there is no
+        # answer, or nothing when the reader gave up.
+        self._reading: dict[str, asyncio.Future[_Holding | Unavailable | None]] = {}
         # Token program by mint; mints never change it.
         self._programs: dict[str, Pubkey] = {}
 
     async def of(self, wallet: str, assets: Sequence[str]) -> Mapping[str, int]:
         """Atoms by asset, every asset of the wallet that was ever asked for included."""
         holding = self._holdings.get(wallet)
-        if holding is not None and self._monotonic() - holding.read_at <= FRESH_S:
-            atoms = holding.atoms
-            for asset in assets:
-                if asset not in atoms:
-                    break
-            else:
-                return atoms
-        await self._read(wallet, assets)
-        # The read may have been begun for somebody who asked for less, and so may the next.
-        while (holding := self._holdings.get(wallet)) is None or any(
-            asset not in holding.atoms for asset in assets
+        if (
+            holding is not None
+            and self._monotonic() - holding.read_at <= FRESH_S
+            and _has_all(holding, assets)
         ):
-            await self._read(wallet, assets)
-        return holding.atoms
+            return holding.atoms
+        while (reading := self._reading.get(wallet)) is not None:
+            found = await asyncio.shield(reading)
+            if isinstance(found, Unavailable):
+                raise found
+            # It may have been begun for somebody who asked for less, and so may the next.
+            if found is not None and _has_all(found, assets):
+                return found.atoms
+        return (await self._read(wallet, assets)).atoms
 
-    async def _read(self, wallet: str, assets: Sequence[str]) -> None:
-        await self._reads.get(wallet, lambda: self._read_now(wallet, assets))
+    async def _read(self, wallet: str, assets: Sequence[str]) -> _Holding:
+        """Read for all who come meanwhile. It is no task of its own: on the paper chain in this
+        process a read is over at once."""
+        reading = self._reading[wallet] = asyncio.get_running_loop().create_future()
+        found: _Holding | Unavailable | None = None
+        try:
+            found = await self._read_now(wallet, assets)
+            return found
+        except Unavailable as error:
+            found = error
+            raise
+        finally:
+            del self._reading[wallet]
+            reading.set_result(found)
 
-    async def _read_now(self, wallet: str, wanted: Sequence[str]) -> None:
+    async def _read_now(self, wallet: str, wanted: Sequence[str]) -> _Holding:
         address = Pubkey.from_string(wallet)
         holding = self._holdings.get(wallet)
         if self._faucet is not None and holding is None:
@@ -70,28 +84,28 @@ class ChainBalances:
         assets = tuple(dict.fromkeys([LAMPORTS_ASSET, *wanted, *known]))
         mints = [asset for asset in assets if asset != LAMPORTS_ASSET]
         await self._learn_programs(mints)
-        accounts = [
-            associated_token_address(address, Pubkey.from_string(mint), self._programs[mint])
+        accounts = {
+            mint: associated_token_address(address, Pubkey.from_string(mint), self._programs[mint])
             for mint in mints
             if mint in self._programs
-        ]
+        }
         # Freshness counts from before the read: its answer cannot be older.
         started = self._monotonic()
-        read = (await self._chain.accounts([address, *accounts], "finalized")).accounts
+        read = (await self._chain.accounts([address, *accounts.values()], "finalized")).accounts
         atoms = dict.fromkeys(assets, 0)
         if address in read:
             atoms[LAMPORTS_ASSET] = read[address].lamports
-        for key in accounts:
+        for mint, key in accounts.items():
             if key in read:
                 try:
-                    held = decode_token_account(read[key])
+                    atoms[mint] = decode_token_account(read[key]).amount_atoms
                 except VenueError as error:
                     raise Unavailable("chain", f"token account {key}: {error}") from None
-                atoms[str(Pubkey.from_bytes(held.mint))] = held.amount_atoms
         self._holdings.pop(wallet, None)
         if len(self._holdings) >= MAX_WALLETS:
             del self._holdings[next(iter(self._holdings))]
-        self._holdings[wallet] = _Holding(started, atoms)
+        holding = self._holdings[wallet] = _Holding(started, atoms)
+        return holding
 
     async def _learn_programs(self, mints: Sequence[str]) -> None:
         """The token program of each mint. One that is not on chain has no balance and is asked
@@ -103,3 +117,7 @@ class ChainBalances:
         for key, account in read.items():
             if is_token_program(account.owner):
                 self._programs[str(key)] = account.owner
+
+
+def _has_all(holding: _Holding, assets: Iterable[str]) -> bool:
+    return all(map(holding.atoms.__contains__, assets))
