@@ -45,6 +45,9 @@ class Chain:
         self._first_kept_slot = self._rooted[0].slot if snapshot.transaction_count else 0
         self._unrooted: list[Block] = []
         self._keeps_journal = keeps_journal
+        # By slot of a full unrooted block, for the journal: the states after it of the accounts it
+        # changed.
+        self._ends: dict[int, dict[bytes, AccountState | None]] = {}
         self._journal: list[RootedSlot | RootChange] = []
         root = self._rooted[-1]
         self._open_next(root, root.slot + 1, root.time_ms)
@@ -59,6 +62,8 @@ class Chain:
         full = self._unrooted[-1]
         full.blockhash = blockhash_of(full, self._fork)
         self._window.add(full.blockhash, full.height)
+        if self._keeps_journal:
+            self._ends[full.slot] = {key: self._accounts.get(key) for key in full.before}
         self._open_next(full, full.slot + 1 + skipped, now_ms)
         while self._open.height - self._rooted[-1].height > self.params.finality_depth:
             self._root_oldest()
@@ -86,11 +91,10 @@ class Chain:
 
     def _root_oldest(self) -> None:
         block = self._unrooted.pop(0)
-        changed = list(block.before)
         block.before = {}
         self._add_rooted(block)
         if self._keeps_journal:
-            states = [(key, self._state_at(key, -1)) for key in changed]
+            states = list(self._ends.pop(block.slot).items())
             self._journal.append(
                 RootedSlot(block, states, self.params, self._fork, self._count_at(-1))
             )
@@ -144,6 +148,9 @@ class Chain:
             for block in self._unrooted:
                 if key in block.before:
                     block.before[key] = change(block.before[key])
+            for end in self._ends.values():
+                if key in end:
+                    end[key] = change(end[key])
             self._accounts[key] = change(self._accounts.get(key))
         if self._keeps_journal:
             states = [(key, self._state_at(key, -1)) for key in changes]
@@ -169,6 +176,7 @@ class Chain:
     def _drop_newest(self) -> list[bytes]:
         block = self._unrooted.pop()
         del self._by_slot[block.slot]
+        self._ends.pop(block.slot, None)
         for key, state in block.before.items():
             if state is None:
                 self._accounts.pop(key, None)

@@ -28,6 +28,8 @@ def history(seed: int, count: int) -> tuple[Bank, list[bytes]]:
         if number % 7 == 0:
             rich = world.wallets[0]
             ledger.change_at_root({rich: _one_more})
+        if number % 5 == 4:
+            ledger.drop_unrooted(1 + number % 3)
         frames += map(encode, ledger.take_journal())
     return ledger, frames
 
