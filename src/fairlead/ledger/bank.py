@@ -52,21 +52,7 @@ class Simulation(msgspec.Struct, frozen=True, gc=False):
     err: TransactionError | None
     logs: Sequence[str]
     compute_units: int
-    fee_lamports: int
     slot: int
-    # Of the message's accounts, in its order.
-    keys: Sequence[bytes] = ()
-    before: Sequence[AccountState] = ()
-    after: Sequence[AccountState] = ()
-
-    @property
-    def changed(self) -> dict[bytes, AccountState | None]:
-        """Accounts after it that differ from those before, None for one that would be gone."""
-        return {
-            key: after if after.lamports else None
-            for key, before, after in zip(self.keys, self.before, self.after, strict=True)
-            if after is not before
-        }
 
 
 class Bank(ReadableChain):
@@ -126,10 +112,7 @@ class Bank(ReadableChain):
             done = self._executed(message, None)
         except Refused as refused:
             return self._refused_simulation(refused)
-        return Simulation(
-            done.err, done.logs, done.compute_units, done.fee_lamports,
-            self._open.slot, message.keys, done.before, done.after,
-        )  # fmt: skip
+        return Simulation(done.err, done.logs, done.compute_units, self._open.slot)
 
     def _refusal(self, message: Message) -> TransactionError | None:
         return self._window.refusal(
@@ -140,7 +123,7 @@ class Bank(ReadableChain):
         )
 
     def _refused_simulation(self, refused: Refused) -> Simulation:
-        return Simulation(refused.err, [], 0, 0, self._open.slot)
+        return Simulation(refused.err, [], 0, self._open.slot)
 
     def _parsed(self, raw: bytes) -> SignedTransaction:
         if len(raw) > self.params.max_transaction_bytes:

@@ -11,6 +11,7 @@ general way decides what is wrong. The tests hold the two against each other
 """
 
 from collections.abc import Mapping, Sequence
+from struct import Struct as Layout
 from struct import error as OutOfRange
 
 from fairlead.amounts import U64_MAX
@@ -35,6 +36,9 @@ from fairlead.ledger.straight_swaps import Moved
 from fairlead.venues.venue import ChainTime, VenueError
 
 _GONE = AccountState(0, b"", SYSTEM_PROGRAM)
+# Mint, owner, atoms, and the bytes that say whether it has a delegate, its state and whether it is
+# wrapped SOL.
+_TOKEN = Layout("<32s32sQB35xBB")
 # A new wSOL account from its delegate on.
 _NATIVE_REST = token_account(b"", b"", 0, TOKEN_RENT)[8:]
 
@@ -140,7 +144,7 @@ def _swap(
 ) -> Moved | None:
     """Writes what the swap changes to `after`; None where it might fail."""
     form, keys = prepared.form, prepared.keys
-    source, target = before[form.user_in], before[form.user_out]
+    source = before[form.user_in]
     time = ChainTime(clock.slot, clock.unix_timestamp, clock.epoch)
     try:
         moved = prepared.leg.moved(before, source.data[:32], time)
@@ -150,30 +154,17 @@ def _swap(
     if moved is None:
         return None
     into, out = moved.into_vault_atoms, moved.out_of_vault_atoms
-    mint_in, mint_out = moved.mint_in, moved.mint_out
-    vault_in, vault_out = before[moved.vault_in], before[moved.vault_out]
-    if (
-        not (into and out)
-        or not (_is_of(source, keys[mint_in]) and _is_of(vault_in, keys[mint_in]))
-        or not (_is_of(vault_out, keys[mint_out]) and _is_of(target, keys[mint_out]))
-        or not (_is_mint(before[mint_in]) and _is_mint(before[mint_out]))
-        or not _may_spend(keys[0], source.data)
-        or not _may_spend(form.swap.authority, vault_out.data)
-    ):
+    if not (into and out and _is_mint(before[moved.mint_in]) and _is_mint(before[moved.mint_out])):
         return None
-    # Lamports move along where the source says that it is wrapped SOL.
-    sol_in = into if source.data[109] else 0
-    sol_out = out if vault_out.data[109] else 0
-    for index, state, atoms, lamports in (
-        (form.user_in, source, -into, -sol_in),
-        (moved.vault_in, vault_in, into, sol_in),
-        (moved.vault_out, vault_out, -out, -sol_out),
-        (form.user_out, target, out, sol_out),
-    ):
-        found = _with(state, atoms, lamports)
-        if found is None:
-            return None
-        after[index] = found
+    mint_in, mint_out = keys[moved.mint_in], keys[moved.mint_out]
+    user_in = _with(source, mint_in, -into, keys[0])
+    vault_in = _with(before[moved.vault_in], mint_in, into)
+    vault_out = _with(before[moved.vault_out], mint_out, -out, form.swap.authority)
+    user_out = _with(before[form.user_out], mint_out, out)
+    if user_in is None or vault_in is None or vault_out is None or user_out is None:
+        return None
+    after[form.user_in], after[form.user_out] = user_in, user_out
+    after[moved.vault_in], after[moved.vault_out] = vault_in, vault_out
     pool = before[prepared.leg.pool]
     after[prepared.leg.pool] = AccountState(
         pool.lamports, moved.pool_data, pool.owner, pool.executable
@@ -190,17 +181,11 @@ def _opened(lamports: int, owner: bytes) -> AccountState:
 def _is_there(state: AccountState, wallet: bytes, mint: bytes) -> bool:
     """Whether CreateIdempotent finds the account as it should be."""
     data = state.data
-    return _is_of(state, mint) and data[32:64] == wallet
-
-
-def _is_of(state: AccountState, mint: bytes) -> bool:
-    """Whether it is a token account of this mint, neither new nor frozen."""
-    data = state.data
     return (
         state.owner == TOKEN_PROGRAM
         and len(data) == ACCOUNT_SIZE
         and data[STATE_OFFSET] == INITIALIZED
-        and data[:32] == mint
+        and data[:64] == mint + wallet
     )
 
 
@@ -209,17 +194,30 @@ def _is_mint(state: AccountState) -> bool:
     return state.owner == TOKEN_PROGRAM and len(data) == MINT_SIZE and data[45] == 1
 
 
-def _may_spend(owner: bytes, data: bytes) -> bool:
-    """Whether this owner signs for the account, and no delegate might."""
-    return not data[72] and data[32:64] == owner
-
-
-def _with(state: AccountState, atoms: int, lamports: int) -> AccountState | None:
-    """The account with so many atoms and lamports more; None where it cannot hold that."""
+def _with(
+    state: AccountState, mint: bytes, atoms: int, spender: bytes | None = None
+) -> AccountState | None:
+    """The token account of this mint with so many atoms more, which are lamports as well where it
+    is wrapped SOL; None where it may not hold that, or where the spender is not its owner and only
+    one."""
     data = state.data
-    held = U64.unpack_from(data, AMOUNT_OFFSET)[0] + atoms
-    lamports += state.lamports
-    if not 0 <= held <= U64_MAX or (lamports != state.lamports and lamports < TOKEN_RENT):
+    if state.owner != TOKEN_PROGRAM or len(data) != ACCOUNT_SIZE:
+        return None
+    its_mint, owner, held, has_delegate, its_state, is_native = _TOKEN.unpack_from(data)
+    held += atoms
+    lamports = state.lamports
+    if is_native:
+        lamports += atoms
+        if lamports < TOKEN_RENT:
+            return None
+    if (
+        its_mint != mint
+        # Neither new nor frozen.
+        or its_state != INITIALIZED
+        or is_native != (mint == NATIVE_MINT)
+        or not 0 <= held <= U64_MAX
+        or (spender is not None and (owner != spender or has_delegate))
+    ):
         return None
     data = data[:AMOUNT_OFFSET] + U64.pack(held) + data[AMOUNT_OFFSET + 8 :]
     return AccountState(lamports, data, state.owner, state.executable)
