@@ -3,6 +3,7 @@ Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -12,6 +13,9 @@ from fairlead.venues.venue import LoadedPool, Venue
 
 FEES_APART = frozenset({Venue.METEORA_DAMM_V1.value})
 """Venues that take a part of the input to another account than the vault: their protocol's fee."""
+
+MAX_LEGS_KEPT = 4_096
+"""Legs remembered, 1 KB each: those of a pool are the same from swap to swap."""
 
 
 class LegFill(msgspec.Struct, frozen=True, gc=False):
@@ -39,15 +43,26 @@ class Detail(msgspec.Struct, frozen=True, gc=False):
 
 def leg_of(pool: LoadedPool, input_mint: Pubkey) -> Leg:
     """The leg that takes this token and pays the pool's other one."""
-    mints, vaults = pool.mints, pool.pool.vaults
-    first_is_in = mints[0] == input_mint
-    assert first_is_in or mints[1] == input_mint
-    if not first_is_in:
+    named = pool.pool
+    mints, vaults = named.mints, named.vaults
+    if mints[0] != input_mint:
+        assert mints[1] == input_mint
         mints, vaults = mints[::-1], vaults[::-1]
+    return _leg(named.venue, named.program_id, named.address, mints, vaults)
+
+
+@lru_cache(maxsize=MAX_LEGS_KEPT)
+def _leg(
+    venue: Venue,
+    program: Pubkey,
+    pool: Pubkey,
+    mints: tuple[Pubkey, Pubkey],
+    vaults: tuple[Pubkey, Pubkey],
+) -> Leg:
     return Leg(
-        venue=pool.venue.value,
-        program=str(pool.pool.program_id),
-        pool=str(pool.address),
+        venue=venue.value,
+        program=str(program),
+        pool=str(pool),
         token_in=str(mints[0]),
         token_out=str(mints[1]),
         vault_in=str(vaults[0]),
