@@ -5,8 +5,9 @@ Nothing is encoded again: an event's data is stored as the JSON that its frame c
 
 import base64
 import binascii
+import struct
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
@@ -15,9 +16,12 @@ from fairlead.orders.events import iso, rewrite_numbers
 from fairlead.orders.model import NumberForm, StoredEvent
 
 _encode = msgspec.json.Encoder().encode
+_UPDATE = '{"type":"status_update",'
+# Of a frame of 126 to 65,535 bytes: final text, that a length of 16 bits follows, the length.
+_medium_head = struct.Struct(">BBH").pack
 
 
-class Wire(Enum):
+class Wire(StrEnum):
     """How a frame is wrapped."""
 
     TEXT = "text"  # bare JSON
@@ -27,7 +31,8 @@ class Wire(Enum):
 
 def cursor_at(position: int) -> str:
     """The opaque place in the feed of all orders."""
-    return base64.urlsafe_b64encode(b"p%d" % position).rstrip(b"=").decode()
+    # Digits never come to one of the two characters that are others in addresses.
+    return binascii.b2a_base64(b"p%d" % position, newline=False).rstrip(b"=").decode()
 
 
 def position_of(cursor: str) -> int:
@@ -43,20 +48,21 @@ def position_of(cursor: str) -> int:
     return int(digits)
 
 
-def event_fields(event: StoredEvent, form: NumberForm | None = None) -> bytes:
-    """An event as the inside of a JSON object, in the order's own number form or `form`."""
+def event_object(event: StoredEvent, form: NumberForm | None = None, opening: str = "{") -> bytes:
+    """An event as a JSON object, in the order's own number form or `form`."""
     data = event.data if form is None else rewrite_numbers(event.data, form)
     head = (
-        f'"orderId":"{event.order_id}","sequence":{event.sequence},'
-        f'"cursor":"{cursor_at(event.position)}","status":"{event.status.value}",'
-        f'"event":"{event.type.value}","timestamp":"{iso(event.at_ms)}"'
+        f'{opening}"orderId":"{event.order_id}","sequence":{event.sequence},'
+        f'"cursor":"{cursor_at(event.position)}","status":"{event.status}",'
+        f'"event":"{event.type}","timestamp":"{iso(event.at_ms)}"'
     ).encode()
-    return b"%b,%b" % (head, data[1:-1]) if len(data) > 2 else head
+    # The rest is the rest of the data's own object.
+    return head + b"," + data[1:] if len(data) > len(b"{}") else head + b"}"
 
 
 def status_update(event: StoredEvent, form: NumberForm | None = None) -> bytes:
     """The frame of one event."""
-    return b'{"type":"status_update",%b}' % event_fields(event, form)
+    return event_object(event, form, _UPDATE)
 
 
 def connected(at_ms: int, position: int) -> bytes:
@@ -73,7 +79,7 @@ def backfill(
     form: NumberForm | None,
 ) -> bytes:
     """What an order has been through, in one frame."""
-    logs = b",".join([b"{%b}" % event_fields(event, form) for event in events])
+    logs = b",".join([event_object(event, form) for event in events])
     head = f'"orderId":"{order_id}","status":"{status}","sequence":{sequence}'.encode()
     return b'{"type":"backfill",%b,"logs":[%b]}' % (head, logs)
 
@@ -89,7 +95,7 @@ def websocket_frame(payload: bytes) -> bytes:
     if size < 126:
         return b"\x81%c%b" % (size, payload)
     if size < 65_536:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), payload)
+        return _medium_head(0x81, 126, size) + payload
     return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)
 
 
@@ -101,21 +107,21 @@ class Batch:
     def __init__(
         self,
         events: Sequence[StoredEvent],
-        shared: dict[tuple[int, NumberForm | None], bytes] | None = None,
+        shared: dict[NumberForm | None, dict[int, bytes]] | None = None,
     ) -> None:
         self.events = events
-        # Frames of the whole flush by position and form, shared by its batches.
+        # Frames of the whole flush by form and position, shared by its batches.
         self._shared = {} if shared is None else shared
         self._made: dict[tuple[Wire, NumberForm | None], bytes] = {}
 
     def texts(self, form: NumberForm | None) -> list[bytes]:
         """Each event's frame as bare JSON."""
+        made = self._shared.setdefault(form, {})
         texts = []
         for event in self.events:
-            key = (event.position, form)
-            text = self._shared.get(key)
+            text = made.get(event.position)
             if text is None:
-                text = self._shared[key] = status_update(event, form)
+                text = made[event.position] = status_update(event, form)
             texts.append(text)
         return texts
 

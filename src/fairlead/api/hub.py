@@ -88,7 +88,7 @@ class StreamHub:
 
     def _deliver(self, events: Sequence[StoredEvent]) -> None:
         self.position = events[-1].position
-        shared: dict[tuple[int, NumberForm | None], bytes] = {}
+        shared: dict[NumberForm | None, dict[int, bytes]] = {}
         if self._by_order:
             for order_id, own in _grouped(events, self._by_order, "order_id").items():
                 _hand_out(self._by_order.get(order_id), Batch(own, shared))

@@ -130,7 +130,7 @@ class OrdersHttp:
         form = number_form(query)
         after = resumed_at(await self._streams.owned_order(order_id, principal), after)
         events = await self._store.events(order_id, after, limit)
-        shown = b",".join([b"{%b}" % frames.event_fields(event, form) for event in events])
+        shown = b",".join([frames.event_object(event, form) for event in events])
         following = events[-1].sequence if events else after
         return json_answer(b'{"events":[%b],"next":%d}' % (shown, following))
 

@@ -19,6 +19,6 @@ def status_frame(event: StoredEvent) -> str:
     rest = "}" if len(data) <= len("{}") else "," + data[1:]
     return (
         f'{{"type":"status_update","orderId":"{event.order_id}","sequence":{event.sequence},'
-        f'"status":"{event.status.value}","timestamp":"{iso(event.at_ms)}",'
-        f'"event":"{event.type.value}"{rest}'
+        f'"status":"{event.status}","timestamp":"{iso(event.at_ms)}",'
+        f'"event":"{event.type}"{rest}'
     )
