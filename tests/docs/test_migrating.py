@@ -107,7 +107,7 @@ def test_every_variable_that_is_known_is_told() -> None:
 
 
 def test_every_other_name_of_a_field_is_told() -> None:
-    others = [name for name, (canonical, _) in FIELDS.items() if name != canonical]
+    others = [name for name, (canonical, *_) in FIELDS.items() if name != canonical]
     assert [] == [name for name in others if f"`{name}`" not in TEXT]
 
 

@@ -118,31 +118,35 @@ def _venues(value: object) -> tuple[str, ...]:
     return tuple([_name(item) for item in value])
 
 
-# Sent name -> (canonical name, how its value is read).
-FIELDS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
-    "type": ("type", _name),
-    "orderType": ("type", _name),
-    "tokenIn": ("tokenIn", _name),
-    "tokenOut": ("tokenOut", _name),
-    "amountIn": ("amountIn", _decimal),
-    "amount": ("amountIn", _decimal),
-    "amountInAtoms": ("amountInAtoms", _atoms),
-    "amountOut": ("amountOut", _decimal),
-    "amountOutAtoms": ("amountOutAtoms", _atoms),
-    "maxAmountIn": ("maxAmountIn", _decimal),
-    "maxAmountInAtoms": ("maxAmountInAtoms", _atoms),
-    "slippageBps": ("slippageBps", _integer(0, MAX_SLIPPAGE_BPS)),
-    "slippage": ("slippage", _decimal),
-    "wallet": ("wallet", _name),
-    "walletAddress": ("wallet", _name),
-    "userId": ("userId", _label),
-    "clientOrderId": ("clientOrderId", _label),
-    "limitPrice": ("limitPrice", _decimal),
-    "priority": ("priority", _integer(0, MAX_PRIORITY)),
-    "expiresAt": ("expiresAt", _time_ms),
-    "venues": ("venues", _venues),
-    "maxPriceImpactBps": ("maxPriceImpactBps", _integer(0, 10_000)),
-    "maxPriorityFeeLamports": ("maxPriorityFeeLamports", _integer(0, MAX_PRIORITY_FEE_LAMPORTS)),
+# Sent name -> (canonical name, that of the request's attribute, how its value is read).
+FIELDS: Final[dict[str, tuple[str, str, Callable[[object], object]]]] = {
+    "type": ("type", "type", _name),
+    "orderType": ("type", "type", _name),
+    "tokenIn": ("tokenIn", "token_in", _name),
+    "tokenOut": ("tokenOut", "token_out", _name),
+    "amountIn": ("amountIn", "amount_in", _decimal),
+    "amount": ("amountIn", "amount_in", _decimal),
+    "amountInAtoms": ("amountInAtoms", "amount_in_atoms", _atoms),
+    "amountOut": ("amountOut", "amount_out", _decimal),
+    "amountOutAtoms": ("amountOutAtoms", "amount_out_atoms", _atoms),
+    "maxAmountIn": ("maxAmountIn", "max_amount_in", _decimal),
+    "maxAmountInAtoms": ("maxAmountInAtoms", "max_amount_in_atoms", _atoms),
+    "slippageBps": ("slippageBps", "slippage_bps", _integer(0, MAX_SLIPPAGE_BPS)),
+    "slippage": ("slippage", "slippage", _decimal),
+    "wallet": ("wallet", "wallet", _name),
+    "walletAddress": ("wallet", "wallet", _name),
+    "userId": ("userId", "user_id", _label),
+    "clientOrderId": ("clientOrderId", "client_order_id", _label),
+    "limitPrice": ("limitPrice", "limit_price", _decimal),
+    "priority": ("priority", "priority", _integer(0, MAX_PRIORITY)),
+    "expiresAt": ("expiresAt", "expires_at_ms", _time_ms),
+    "venues": ("venues", "venues", _venues),
+    "maxPriceImpactBps": ("maxPriceImpactBps", "max_price_impact_bps", _integer(0, 10_000)),
+    "maxPriorityFeeLamports": (
+        "maxPriorityFeeLamports",
+        "max_priority_fee_lamports",
+        _integer(0, MAX_PRIORITY_FEE_LAMPORTS),
+    ),
 }
 
 # One of them says how much.
@@ -153,78 +157,56 @@ def read_order(sent: dict[str, Any]) -> OrderRequest:
     """The canonical request, or `InvalidOrder` naming every field as it was sent."""
     errors: list[FieldError] = []
     said = _said(sent, errors)
-    unit, slippage_bps = _slippage(sent, said, errors)
-    errors += [
-        FieldError(name, "required", "must be given")
-        for name in ("tokenIn", "tokenOut")
-        if name not in sent
-    ]
+    unit = _slippage_taken(sent, said, errors)
+    if "tokenIn" not in sent or "tokenOut" not in sent:
+        errors += [
+            FieldError(name, "required", "must be given")
+            for name in ("tokenIn", "tokenOut")
+            if name not in sent
+        ]
     if sent.keys().isdisjoint(_AMOUNTS):
         message = "must be given, or amountOut with maxAmountIn"
         errors.append(FieldError("amountIn", "required", message))
     if errors:
         raise InvalidOrder(tuple(errors[:MAX_ERRORS]))
-    get = said.get
-    return OrderRequest(
-        token_in=said["tokenIn"],
-        token_out=said["tokenOut"],
-        type=get("type", "market"),
-        amount_in=get("amountIn"),
-        amount_in_atoms=get("amountInAtoms"),
-        amount_out=get("amountOut"),
-        amount_out_atoms=get("amountOutAtoms"),
-        max_amount_in=get("maxAmountIn"),
-        max_amount_in_atoms=get("maxAmountInAtoms"),
-        slippage_bps=slippage_bps,
-        wallet=get("wallet"),
-        user_id=get("userId"),
-        client_order_id=get("clientOrderId"),
-        limit_price=get("limitPrice"),
-        priority=get("priority", 0),
-        expires_at_ms=get("expiresAt"),
-        venues=get("venues"),
-        max_price_impact_bps=get("maxPriceImpactBps"),
-        max_priority_fee_lamports=get("maxPriorityFeeLamports"),
-        number_form=_number_form(sent),
-        slippage_unit=unit,
-    )
+    return OrderRequest(**said, number_form=_number_form(sent), slippage_unit=unit)
 
 
 def _said(sent: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
-    """The values by canonical name; what is unknown, malformed or contradictory is an error."""
+    """The values by attribute; what is unknown, malformed or contradictory is an error."""
     said: dict[str, Any] = {}
     for name, value in sent.items():
         field = FIELDS.get(name)
         if field is None:
             errors.append(FieldError(name[:64], "unknown_field", "is not a field of an order"))
             continue
-        canonical, parse = field
+        canonical, attribute, parse = field
         try:
             meant = parse(value)
         except _Wrong as wrong:
             errors.append(FieldError(name, wrong.code, wrong.message))
             continue
-        if canonical in said and said[canonical] != meant:
+        if attribute in said and said[attribute] != meant:
             message = f"differs from its other name ({canonical})"
             errors.append(FieldError(name, "conflicting", message))
-        said[canonical] = meant
+        said[attribute] = meant
     return said
 
 
 def _number_form(sent: dict[str, Any]) -> NumberForm:
+    if "orderType" not in sent:
+        return NumberForm.STRING
     amount = sent.get("amountIn", sent.get("amountOut"))
-    numeric = "orderType" in sent and type(amount) in (int, JsonNumber)
-    return NumberForm.JSON if numeric else NumberForm.STRING
+    return NumberForm.JSON if type(amount) in (int, JsonNumber) else NumberForm.STRING
 
 
-def _slippage(
+def _slippage_taken(
     sent: dict[str, Any], said: dict[str, Any], errors: list[FieldError]
-) -> tuple[SlippageUnit, int | None]:
-    """The unit that `slippage` came in, and basis points (None: not said)."""
-    bps: int | None = said.get("slippageBps")
-    value = said.get("slippage")
+) -> SlippageUnit:
+    """The unit that `slippage` came in, which is said in basis points afterwards."""
+    value = said.pop("slippage", None)
     if value is None:
-        return SlippageUnit.PERCENT, bps
+        return SlippageUnit.PERCENT
     unit = _slippage_unit(sent)
     if unit is None:
         message = (
@@ -232,11 +214,11 @@ def _slippage(
             " with any other mix send slippageBps"
         )
         errors.append(FieldError("slippage", "ambiguous", message))
-        return SlippageUnit.PERCENT, bps
+        return SlippageUnit.PERCENT
     meant = _bps(value, unit, errors)
-    if bps is not None and meant is not None and bps != meant:
+    if meant is not None and said.setdefault("slippage_bps", meant) != meant:
         errors.append(FieldError("slippage", "conflicting", "differs from slippageBps"))
-    return unit, meant
+    return unit
 
 
 def _slippage_unit(sent: dict[str, Any]) -> SlippageUnit | None:

@@ -175,13 +175,15 @@ def amount_atoms(
     return atoms
 
 
+_TYPES = {type.value: type for type in OrderType}
+
+
 def _type(name: str, errors: list[FieldError]) -> OrderType | None:
-    try:
-        return OrderType(name)
-    except ValueError:
-        choices = ", ".join(OrderType)
+    type = _TYPES.get(name)
+    if type is None:
+        choices = ", ".join(_TYPES)
         errors.append(FieldError("type", "unsupported_type", f"must be one of: {choices}"))
-        return None
+    return type
 
 
 class _Limit(msgspec.Struct, frozen=True):
@@ -234,24 +236,36 @@ def _amounts(
 ) -> tuple[int, int | None]:
     """What is sold, and None; or the most that may be, and what must come of it exactly. 0 with an
     error noted for what cannot be."""
+    if request.amount_out is not None or request.amount_out_atoms is not None:
+        return _exact_output(type, request, token_in, token_out, errors)
+    if request.max_amount_in is not None or request.max_amount_in_atoms is not None:
+        message = "bounds what an exact output may cost: send amountOut, or leave it out"
+        field = _first("maxAmountIn", request.max_amount_in)
+        errors.append(FieldError(field, "conflicting", message))
+    return amount_atoms(request.amount_in, request.amount_in_atoms, token_in, errors), None
+
+
+def _exact_output(
+    type: OrderType | None,
+    request: OrderRequest,
+    token_in: Token | None,
+    token_out: Token | None,
+    errors: list[FieldError],
+) -> tuple[int, int]:
+    """The most that may be sold, and what must come of it."""
     given = request.amount_in, request.amount_in_atoms
     asked = request.amount_out, request.amount_out_atoms
     most = request.max_amount_in, request.max_amount_in_atoms
-    if asked == (None, None):
-        if most != (None, None):
-            message = "bounds what an exact output may cost: send amountOut, or leave it out"
-            errors.append(FieldError(_first("maxAmountIn", most), "conflicting", message))
-        return amount_atoms(*given, token_in, errors), None
     if type is OrderType.LIMIT:
         message = "is for market orders: a limit order sells an exact amountIn"
-        errors.append(FieldError(_first("amountOut", asked), "not_for_limit", message))
+        errors.append(FieldError(_first("amountOut", request.amount_out), "not_for_limit", message))
     if given != (None, None):
-        for name, other, values in (
-            ("amountIn", "amountOut", given),
-            ("amountOut", "amountIn", asked),
+        for name, other, amount in (
+            ("amountIn", "amountOut", request.amount_in),
+            ("amountOut", "amountIn", request.amount_out),
         ):
             message = f"excludes {other}: one side of an order is exact"
-            errors.append(FieldError(_first(name, values), "conflicting", message))
+            errors.append(FieldError(_first(name, amount), "conflicting", message))
     out_atoms = amount_atoms(*asked, token_out, errors, "amountOut")
     if most == (None, None):
         message = "must be given beside amountOut: the most tokenIn that may be spent"
@@ -260,9 +274,9 @@ def _amounts(
     return amount_atoms(*most, token_in, errors, "maxAmountIn"), out_atoms
 
 
-def _first(name: str, values: tuple[str | None, int | None]) -> str:
+def _first(name: str, amount: str | None) -> str:
     """The field by which an amount was given."""
-    return name if values[0] is not None else f"{name}Atoms"
+    return name if amount is not None else f"{name}Atoms"
 
 
 def _unknown_token(field: str, name: str) -> FieldError:
