@@ -6,7 +6,6 @@ mean: ask again.
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -32,12 +31,12 @@ def needed_of(witnesses: int) -> int:
 def agreed(verdicts: Sequence[Settled | None], needed: int) -> Settled | None:
     """The verdict that enough witnesses came to. None while there is no such, or where as many say
     that the attempt ended otherwise."""
-    ends = Counter(verdict.state for verdict in verdicts if verdict is not None)
-    if len([state for state, count in ends.items() if count >= needed]) != 1:
+    said = [verdict for verdict in verdicts if verdict is not None]
+    ends = [verdict.state for verdict in said]
+    if len({state for state in ends if ends.count(state) >= needed}) != 1:
         return None
-    said = Counter(verdict for verdict in verdicts if verdict is not None)
-    enough = [verdict for verdict, count in said.items() if count >= needed]
-    return enough[0] if len(enough) == 1 else None
+    enough = {verdict for verdict in said if said.count(verdict) >= needed}
+    return enough.pop() if len(enough) == 1 else None
 
 
 def agreed_value(values: Sequence[_T | None], needed: int) -> _T | None:

@@ -2,15 +2,21 @@
 to landing."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import structlog
 
 from fairlead.errors import Fenced, Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.orders import changes, execution
-from fairlead.orders.model import Attempt, AttemptState, Change, OrderStatus, live_of
+from fairlead.orders.model import (
+    Attempt,
+    AttemptSettled,
+    AttemptState,
+    Change,
+    OrderStatus,
+    live_of,
+)
 from fairlead.ports import Chain, EpochInfo, SignatureStatus
 from fairlead.solana import evidence
 from fairlead.solana.agreement import agreed, needed_of
@@ -24,6 +30,9 @@ log = structlog.get_logger("fairlead.settler")
 
 STATUSES_PER_QUESTION = 256
 """The most that getSignatureStatuses takes."""
+
+READS_AT_A_TIME = 32
+"""Transactions that one witness is asked for at the same time."""
 
 FORK_CHECK_EVERY = 5
 """Every so many rounds the orders whose slot is not final yet are asked about too."""
@@ -51,6 +60,9 @@ _NOT_YET = Sighting(Testimony((), None), is_gone=False)
 
 Seen = dict[str, Sighting]
 """By order id; orders that need not be looked at yet are left out."""
+
+_Found = tuple[Work, Attempt, SignatureStatus | None]
+"""What may be final or gone, by its status."""
 
 
 class Settler:
@@ -113,23 +125,28 @@ class Settler:
         waiting = dict(self._waiting)
 
         def is_enough(seen: Sequence[Seen]) -> bool:
-            return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in _ids(seen))
+            return len(seen) >= needed and all(
+                _is_clear(said, needed) for said in _by_order(seen).values()
+            )
 
         seen = await ask_each(
             witnesses,
             lambda witness: self._seen_by(witness, tuple(waiting.values()), fork_check),
             is_enough,
         )
-        told = {order_id: _of(order_id, seen) for order_id in _ids(seen)}
-        for order_id in [each for each, said in told.items() if all(s is _NOT_YET for s in said)]:
-            del told[order_id]
-            self._missing.pop(order_id, None)
-        settle = [self._settle(waiting[i].work, said, needed) for i, said in told.items()]
+        due: list[tuple[Work, list[Sighting]]] = []
+        for order_id, said in _by_order(seen).items():
+            if [each for each in said if each is not _NOT_YET]:
+                due.append((waiting[order_id].work, said))
+            else:
+                self._missing.pop(order_id, None)
+        # At the same time: they are stored together.
+        settle = [self._settle(work, said, needed) for work, said in due]
         results = await asyncio.gather(*settle, return_exceptions=True)
-        for order_id, result in zip(told, results, strict=True):
+        for (work, _), result in zip(due, results, strict=True):
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 # One order's trouble must not keep the others from their end.
-                self._trouble(waiting[order_id].work, result)
+                self._trouble(work, result)
 
     async def _seen_by(self, witness: Chain, waiting: Sequence[Waiting], fork_check: bool) -> Seen:
         """What one witness says of those that may be final, or gone."""
@@ -149,20 +166,35 @@ class Settler:
         # A recent cache forgets; only the history can say that there is nothing.
         statuses |= await _statuses(witness, old, search_history=True)
         seen: Seen = {}
-        found: list[tuple[Work, Coroutine[Any, Any, Sighting]]] = []
+        found: list[_Found] = []
         for work, attempt in due:
             status = statuses[attempt.signature]
             if status is not None and status.error is None and status.commitment != "finalized":
                 seen[work.order.order_id] = _NOT_YET
             else:
-                found.append((work, self._sighting(witness, finalized, work, attempt, status)))
-        results = await asyncio.gather(*[each for _, each in found], return_exceptions=True)
-        for (work, _), result in zip(found, results, strict=True):
-            if isinstance(result, Sighting):
-                seen[work.order.order_id] = result
-            elif not isinstance(result, Unavailable):
-                self._trouble(work, result)
+                found.append((work, attempt, status))
+        # Whoever is done with one takes the next: where a read waits for nothing, the first does
+        # them all.
+        left = iter(found)
+        readers = min(len(found), READS_AT_A_TIME)
+        reads = [self._read(witness, finalized, left, seen) for _ in range(readers)]
+        await asyncio.gather(*reads)
         return seen
+
+    async def _read(
+        self, witness: Chain, finalized: EpochInfo, left: Iterator[_Found], seen: Seen
+    ) -> None:
+        """Add what is seen of those that are left. Of one that cannot be read now the witness has
+        said nothing."""
+        for work, attempt, status in left:
+            try:
+                sighting = await self._sighting(witness, finalized, work, attempt, status)
+            except Unavailable:
+                continue
+            except Exception as error:
+                self._trouble(work, error)
+                continue
+            seen[work.order.order_id] = sighting
 
     async def _sighting(
         self,
@@ -210,10 +242,11 @@ class Settler:
     ) -> None:
         """The fill is the chain's word for good."""
         now_ms = self._bench.now_ms()
+        lost: tuple[AttemptSettled, ...] = ()
         others = [each.signature for each in live_of(work.attempts) if each is not attempt]
-        lost = changes.lost_to(
-            attempt, work.attempts, await _statuses(self._bench.parts.chain, others)
-        )
+        if others:
+            statuses = await _statuses(self._bench.parts.chain, others)
+            lost = changes.lost_to(attempt, work.attempts, statuses)
         change = changes.finalized(
             work.order,
             attempt,
@@ -262,14 +295,13 @@ def _attempt(work: Work) -> Attempt:
     return attempt
 
 
-def _ids(seen: Sequence[Seen]) -> dict[str, None]:
-    """The orders that any witness says something of, each once, in their order."""
-    return dict.fromkeys(order_id for each in seen for order_id in each)
-
-
-def _of(order_id: str, seen: Sequence[Seen]) -> list[Sighting]:
-    """What the witnesses say of one order, those that do."""
-    return [each[order_id] for each in seen if order_id in each]
+def _by_order(seen: Sequence[Seen]) -> dict[str, list[Sighting]]:
+    """What the witnesses say of each order, those that do."""
+    said: dict[str, list[Sighting]] = {}
+    for each in seen:
+        for order_id, sighting in each.items():
+            said.setdefault(order_id, []).append(sighting)
+    return said
 
 
 def _is_clear(seen: Sequence[Sighting], needed: int) -> bool:
