@@ -86,10 +86,23 @@ class Execute:
         check_json(headers)
         return principal
 
-    async def answer(self, principal: str, key: bytes | None, sent: bytes) -> Answer:
+    async def answer(self, principal: str, raw_key: bytes | None, body: bytes) -> Answer:
         """What to answer to this body; it never raises."""
         try:
-            return await self._answer(principal, _checked_key(key), sent)
+            key = _checked_key(raw_key)
+            sent = decode_object(body)
+            request = dialects.read_order(sent)
+            hashed = dialects.request_hash(sent) if key is not None else dialects.UNHASHED
+            try:
+                accepted, terms = await self._accept(request, sent, principal, key, hashed)
+            except FairleadError:
+                # What was accepted before is answered again, whatever holds now: the expiry may
+                # have passed, the engine may be full or about to stop.
+                replayed = await self._replay(principal, key, hashed)
+                if replayed is None:
+                    raise
+                accepted, terms = replayed
+            return self._told(accepted, terms)
         except FairleadError as error:
             return self._refused(error)
         except Exception as error:
@@ -103,19 +116,7 @@ class Execute:
         self._accepts.child(error.code).inc()
         return problem_answer(error)
 
-    async def _answer(self, principal: str, key: str | None, body: bytes) -> Answer:
-        sent = decode_object(body)
-        request = dialects.read_order(sent)
-        hashed = dialects.request_hash(sent) if key is not None else dialects.UNHASHED
-        try:
-            accepted, terms = await self._accept(request, sent, principal, key, hashed)
-        except FairleadError:
-            # What was accepted before is answered again, whatever holds now: the expiry may have
-            # passed, the engine may be full or about to stop.
-            replayed = await self._replay(principal, key, hashed)
-            if replayed is None:
-                raise
-            accepted, terms = replayed
+    def _told(self, accepted: Accepted, terms: OrderTerms) -> Answer:
         body = _encode(_accepted_answer(accepted.order_id, terms))
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         if accepted.replayed:

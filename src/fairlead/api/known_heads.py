@@ -7,7 +7,6 @@ differs from order to order, is taken out before heads are compared.
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 
 import msgspec
 
@@ -28,7 +27,6 @@ _KEY_LINE = re.compile(rb"\r\nidempotency-key:[ \t]*([!-~]+)(?=\r\n)", re.IGNORE
 _SPECIAL = frozenset(
     {b"transfer-encoding", b"expect", b"upgrade", b"origin", b"te", b"trailer", IDEMPOTENCY_KEY}
 )
-_STATUS_LINES = {s.value: b"HTTP/1.1 %d %b\r\n" % (s, s.phrase.encode()) for s in HTTPStatus}
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -38,39 +36,34 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     content_length: int
 
 
-class Found:
+class Found(msgspec.Struct, frozen=True, gc=False):
     """A request whose head is known and whose body is there."""
 
-    __slots__ = ("_body", "_execute", "_key", "_principal")
-
-    def __init__(self, execute: Execute, principal: str, key: bytes | None, body: bytes) -> None:
-        self._execute = execute
-        self._principal = principal
-        self._key = key
-        self._body = body
-
-    async def answer(self) -> tuple[bytes, bytes]:
-        """Status line with headers, each with its line end, and the body."""
-        status, headers, body = await self._execute.answer(self._principal, self._key, self._body)
-        return _head_of(status, headers), body
+    principal: str
+    key: bytes | None
+    body: bytes
 
 
 class KnownHeads:
     """The heads that this process has seen."""
 
     def __init__(self, execute: Execute, max_body: int) -> None:
-        self._execute = execute
+        self.execute = execute
         self._max_body = max_body
         self._heads: dict[bytes, Head] = {}
 
     def find(self, data: bytes) -> Found | None:
         """The one whole request that these bytes are, if its head is known."""
         end = data.find(_END)
-        head, key = _without_key(data[: end + 2])
+        # None is remembered with the line of a key, so one that is found as it is has none.
+        head, key = data[: end + 2], None
         known = self._heads.get(head)
+        if known is None:
+            head, key = _without_key(head)
+            known = self._heads.get(head)
         if known is None or end + len(_END) + known.content_length != len(data):
             return None
-        return Found(self._execute, known.principal, key, data[end + len(_END) :])
+        return Found(known.principal, key, data[end + len(_END) :])
 
     def learn(self, data: bytes, http_version: str, headers: Sequence[Header]) -> None:
         """Remember the head that `data` begins with, as the parser read it."""
@@ -83,7 +76,7 @@ class KnownHeads:
             return
         try:
             found = headers_of({"headers": read})
-            principal = self._execute.caller(found)
+            principal = self.execute.caller(found)
         except FairleadError:
             return
         length = found.get(b"content-length", b"")
@@ -110,7 +103,3 @@ def _is_plain(head: bytes) -> bool:
     return head.count(b"\n") == head.count(b"\r") == lines and not (
         b"\r\n " in head or b"\r\n\t" in head
     )
-
-
-def _head_of(status: int, headers: Sequence[Header]) -> bytes:
-    return _STATUS_LINES[status] + b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -1,6 +1,8 @@
 """The connections of our server: uvicorn's, with bounded heads and ready-made WebSocket frames."""
 
 import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
@@ -8,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from fairlead.api.execute import Execute, Header
 from fairlead.api.http import Api
 from fairlead.api.known_heads import MARK, Found, KnownHeads
 from fairlead.api.problems import Refusal, problem_answer
@@ -19,6 +22,8 @@ FIRST_REQUEST_S = 30.0
 """How long a connection may take to send its first whole head."""
 CLOSE_TIMEOUT_S = 2.0
 """How long a closing WebSocket may take to answer, or to read what is left."""
+
+_STATUS_LINES = {s.value: b"HTTP/1.1 %d %b\r\n" % (s, s.phrase.encode()) for s in HTTPStatus}
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -77,7 +82,7 @@ class HttpConnection(HttpToolsProtocol):
             if cycle is None or cycle.response_complete:
                 found = self._heads.find(data)
                 if found is not None and not self.transport.is_closing():
-                    self._answer_order(found)
+                    self._answer_order(found, self._heads.execute)
                     return
             self._candidate = data
         # Bytes of a head that is not whole yet are counted here, since the parser keeps them.
@@ -110,24 +115,28 @@ class HttpConnection(HttpToolsProtocol):
         self._between = True
         super().on_message_complete()
 
-    def _answer_order(self, found: Found) -> None:
+    def _answer_order(self, found: Found, execute: Execute) -> None:
         self._is_new = False
-        task = self._answering = self.loop.create_task(self._order_answered(found))
+        self._answering = self.loop.create_task(self._order_answered(found, execute))
         # Awaited by uvicorn before the server ends.
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._answering)
 
-    async def _order_answered(self, found: Found) -> None:
+    async def _order_answered(self, found: Found, execute: Execute) -> None:
+        task = self._answering
         try:
-            head, body = await found.answer()
+            answer = await execute.answer(found.principal, found.key, found.body)
         except BaseException:  # cancelled: the server ends
             self.transport.close()
             raise
         finally:
             self._answering = None
+            if task is not None:
+                self.tasks.discard(task)
         if not self.transport.is_closing():
-            defaults = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-            self.transport.write(b"".join([head, *defaults, b"\r\n", body]))
+            status, headers, body = answer
+            self.transport.write(
+                _whole(_STATUS_LINES[status], [*headers, *self.server_state.default_headers], body)
+            )
         self._after_answer()
 
     def _after_answer(self) -> None:
@@ -172,10 +181,15 @@ class HttpConnection(HttpToolsProtocol):
             return
         code = "headers_too_large" if self._too_large else "malformed_request"
         status, headers, body = problem_answer(Refusal(code))
-        lines = [b"HTTP/1.1 %d Refused\r\n" % status]
-        lines += [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
-        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        status_line = b"HTTP/1.1 %d Refused\r\n" % status
+        self.transport.write(_whole(status_line, (*headers, (b"connection", b"close")), body))
         self.transport.close()
+
+
+def _whole(status_line: bytes, headers: Iterable[Header], body: bytes) -> bytes:
+    """An answer as it goes out."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([status_line, *lines, b"\r\n", body])
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
