@@ -114,20 +114,20 @@ class Metrics:
         ).child()
         self._build = levels("build", "1, with what runs", "version", "chain", "store")
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
-        self._event_counts: dict[tuple[E, OrderStatus], Count] = {}
-        self._stage_of = {e: (before, self.stages.child(n)) for e, (before, n) in _STAGES.items()}
         self._whole = self.stages.child(_WHOLE)
-        self._attempt_counts = {
+        attempts = {
             E.SUBMITTED: self.attempts.child("stored"),
             E.ATTEMPT_REPLACED: self.attempts.child("replaced"),
             E.FEE_RAISED: self.attempts.child("raised"),
             E.CANCEL_SENT: self.attempts.child("cancel"),
             E.FINALIZED: self.attempts.child("succeeded"),
         }
+        self._kinds = {type: _Kind(attempts.get(type), is_last(type)) for type in E}
+        for type, (after, stage) in _STAGES.items():
+            self._kinds[type].after, self._kinds[type].stage = after, self.stages.child(stage)
         # Orders whose last event is that the chain gives no proof.
         self._unproven: set[str] = set()
-        # Order id -> time of acceptance (None: elsewhere), last event, its time.
-        self._timed: dict[str, tuple[int | None, E, int]] = {}
+        self._timed: dict[str, _Timed] = {}
 
     def describe(self, chain: str, store: str) -> None:
         """Say once what runs here."""
@@ -178,20 +178,20 @@ class Metrics:
     def committed(self, events: Iterable[StoredEvent]) -> None:
         """Count events and time stages; for a listener that sees this process's commits."""
         for event in events:
-            key = (event.type, event.status)
-            count = self._event_counts.get(key)
+            type, status = event.type, event.status
+            kind = self._kinds[type]
+            count = kind.counts.get(status)
             if count is None:
-                count = self._event_counts[key] = self.events.child(event.type, event.status)
+                count = kind.counts[status] = self.events.child(type, status)
             count.value += 1
-            self._time(event)
-            attempts = self._attempt_counts.get(event.type)
-            if attempts is not None:
-                attempts.value += 1
-            if event.type is E.STILL_PROVING:
-                self._unproven.add(event.order_id)
-            elif self._unproven:
+            if kind.attempts is not None:
+                kind.attempts.value += 1
+            self._time(event, kind)
+            if self._unproven:
                 self._unproven.discard(event.order_id)
-            if event.type in _ROUND_ENDS:
+            if type is E.STILL_PROVING:
+                self._unproven.add(event.order_id)
+            elif type in _ROUND_ENDS:
                 self.rounds.child(_failure_code(event.data)).inc()
         self.proving_unknown.set(len(self._unproven))
 
@@ -206,27 +206,57 @@ class Metrics:
         self.triggers_fired.inc(fired)
         self.trigger_seconds.observe(seconds)
 
-    def _time(self, event: StoredEvent) -> None:
-        type, at_ms, order_id = event.type, event.at_ms, event.order_id
-        accepted_ms, last, last_ms = self._timed.pop(order_id, (None, None, 0))
-        stage = self._stage_of.get(type)
-        if stage is not None and stage[0] is last:
-            stage[1].observe((at_ms - last_ms) / 1_000)
-        if type is E.ACCEPTED:
-            accepted_ms = at_ms
-        elif type is E.RESTED:
-            # It may rest for days: what follows is not the engine's delay.
-            accepted_ms = None
-        elif type is E.CONFIRMED and accepted_ms is not None:
-            self._whole.observe((at_ms - accepted_ms) / 1_000)
-            # Once an order: a fork may confirm it again.
-            accepted_ms = None
-        if is_last(type):
+    def _time(self, event: StoredEvent, kind: "_Kind") -> None:
+        type, at_ms = event.type, event.at_ms
+        timed = self._timed.get(event.order_id)
+        if timed is None:
+            if kind.is_last:
+                return
+            if len(self._timed) >= MAX_TIMED_ORDERS:
+                # Mostly orders that another process went on with; a few in flight lose a sample.
+                self._timed.clear()
+            accepted_ms = at_ms if type is E.ACCEPTED else None
+            self._timed[event.order_id] = _Timed(accepted_ms, type, at_ms)
             return
-        if len(self._timed) >= MAX_TIMED_ORDERS:
-            # Mostly orders that another process went on with; a few in flight lose a sample.
-            self._timed.clear()
-        self._timed[order_id] = (accepted_ms, type, at_ms)
+        if kind.stage is not None and kind.after is timed.last:
+            kind.stage.observe((at_ms - timed.last_ms) / 1_000)
+        if kind.is_last:
+            del self._timed[event.order_id]
+            return
+        timed.last, timed.last_ms = type, at_ms
+        if type is E.RESTED:
+            # It may rest for days: what follows is not the engine's delay.
+            timed.accepted_ms = None
+        elif type is E.CONFIRMED and timed.accepted_ms is not None:
+            self._whole.observe((at_ms - timed.accepted_ms) / 1_000)
+            # Once an order: a fork may confirm it again.
+            timed.accepted_ms = None
+
+
+class _Kind:
+    """What each event of one type is counted in."""
+
+    __slots__ = ("after", "attempts", "counts", "is_last", "stage")
+
+    def __init__(self, attempts: Count | None, is_last: bool) -> None:
+        self.counts: dict[OrderStatus, Count] = {}
+        self.attempts = attempts
+        # The stage that ends with it, if it began with that event.
+        self.after: E | None = None
+        self.stage: Spread | None = None
+        # Whether an order has nothing more to say after it.
+        self.is_last = is_last
+
+
+class _Timed:
+    """An order whose stages are being timed: its acceptance (None: elsewhere), its last event."""
+
+    __slots__ = ("accepted_ms", "last", "last_ms")
+
+    def __init__(self, accepted_ms: int | None, last: E, last_ms: int) -> None:
+        self.accepted_ms = accepted_ms
+        self.last = last
+        self.last_ms = last_ms
 
 
 class _RoundEnd(msgspec.Struct, rename="camel"):
