@@ -208,7 +208,7 @@ class PaperChain:
     async def accounts(
         self, addresses: Sequence[Pubkey], commitment: str = "confirmed", min_context_slot: int = 0
     ) -> AccountsAtSlot:
-        read = self._views.read(addresses, _LEVELS[commitment])
+        read = self._views.read(tuple(addresses), _LEVELS[commitment])
         if read.slot < min_context_slot:
             raise Unavailable("chain", f"at slot {read.slot}, asked for {min_context_slot}")
         if commitment == "finalized":

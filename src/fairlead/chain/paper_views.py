@@ -29,6 +29,16 @@ _TOKEN_HEAD = Layout("<64sQ")
 _encode = msgspec.json.Encoder().encode
 
 
+class _Read(msgspec.Struct, frozen=True, gc=False):
+    """An answer, and what it was made of."""
+
+    addresses: tuple[Pubkey, ...]
+    keys: list[bytes]
+    states: list[AccountState | None]
+    clock: Account
+    answer: AccountsAtSlot
+
+
 class AccountViews:
     """Accounts as the port shows them. One that has not changed is the same object again."""
 
@@ -37,13 +47,25 @@ class AccountViews:
         self._kept: dict[bytes, tuple[AccountState, Account]] = {}
         self._owners: dict[bytes, Pubkey] = {}
         self._clock = (ChainTime(0, 0, 0), Account(_SYSVARS, 0, b""))
+        # The last at each commitment.
+        self._reads: dict[Commitment, _Read] = {}
         # The slot of the pass, and what it found.
         self._by_owner: tuple[int, dict[bytes, list[bytes]]] = (-1, {})
 
-    def read(self, addresses: Sequence[Pubkey], commitment: Commitment) -> AccountsAtSlot:
-        """Accounts in one block. The clock is there too: the open block's, as programs see it."""
-        keys = [address.__bytes__() for address in addresses]
-        slot, states = self._bank.accounts(keys, commitment)
+    def read(self, addresses: tuple[Pubkey, ...], commitment: Commitment) -> AccountsAtSlot:
+        """Accounts in one block. The clock is there too: the open block's, as programs see it.
+
+        Who asks again with the same tuple gets the same answer until an account has changed.
+        """
+        clock, last = self._clock_account(), self._reads.get(commitment)
+        if last is None or last.addresses is not addresses:
+            keys = [address.__bytes__() for address in addresses]
+            slot, states = self._bank.accounts(keys, commitment)
+        else:
+            keys = last.keys
+            slot, states = self._bank.accounts(keys, commitment)
+            if states == last.states and slot == last.answer.slot and clock is last.clock:
+                return last.answer
         kept = self._kept
         found: dict[Pubkey, Account] = {}
         for address, key, state in zip(addresses, keys, states, strict=True):
@@ -53,8 +75,10 @@ class AccountViews:
                     known[1] if known is not None and known[0] is state else self._made(key, state)
                 )
             elif address == CLOCK_SYSVAR:
-                found[address] = self._clock_account()
-        return AccountsAtSlot(slot, found)
+                found[address] = clock
+        answer = AccountsAtSlot(slot, found)
+        self._reads[commitment] = _Read(addresses, keys, states, clock, answer)
+        return answer
 
     def search(self, search: Search, commitment: Commitment) -> tuple[Pubkey, ...]:
         """The accounts found. All are gone through once a slot, however many searches it has: what

@@ -111,6 +111,20 @@ def test_an_older_read_is_an_older_snapshot_for_whoever_made_it():
     assert paid[0] == paid[2] > paid[1] == paid[3]
 
 
+def test_the_same_answer_is_the_same_snapshot_whatever_another_group_read_since():
+    vector = recorded(Venue.RAYDIUM_CPMM)
+    cache = PoolCache()
+    group, other = PoolGroup(cache, (vector.pool,)), PoolGroup(cache, (vector.pool,))
+    rounds(group, vector.accounts)
+    answer = AccountsAtSlot(7, {**vector.accounts, CLOCK_SYSVAR: CLOCK})
+    first = group.take(answer)
+    gone = {key: a for key, a in vector.accounts.items() if key != vector.pool}
+    assert () == rounds(other, gone)[1].pools
+    assert group.take(answer) is first
+    assert () == rounds(group, gone)[1].pools
+    assert first == group.take(answer)
+
+
 def test_a_pool_that_goes_is_left_out_and_comes_back_with_its_bytes():
     vector = recorded(Venue.RAYDIUM_CPMM)
     group = PoolGroup(PoolCache(), (vector.pool,), left_out=((DLMM_PAIR, "empty"),))
