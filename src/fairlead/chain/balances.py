@@ -10,7 +10,7 @@ from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, Faucet
 from fairlead.solana.accounts import LAMPORTS_ASSET, associated_token_address
 from fairlead.venues.token2022 import decode_token_account, is_token_program
-from fairlead.venues.venue import VenueError
+from fairlead.venues.venue import Account, VenueError
 
 FRESH_S = 0.4
 """Seconds for which a balance is told again without a new read: a slot."""
@@ -25,6 +25,8 @@ MAX_ASSETS = 64
 class _Holding(msgspec.Struct, gc=False):
     read_at: float
     atoms: dict[str, int]
+    # Where it is held, by asset; one that is not on chain has none.
+    accounts: dict[str, Pubkey]
 
 
 class ChainBalances:
@@ -76,36 +78,43 @@ class ChainBalances:
             reading.set_result(found)
 
     async def _read_now(self, wallet: str, wanted: Sequence[str]) -> _Holding:
-        address = Pubkey.from_string(wallet)
-        holding = self._holdings.get(wallet)
-        if self._faucet is not None and holding is None:
-            await self._faucet.fund(address)
-        known = () if holding is None else tuple(holding.atoms)[:MAX_ASSETS]
-        assets = tuple(dict.fromkeys([LAMPORTS_ASSET, *wanted, *known]))
-        mints = [asset for asset in assets if asset != LAMPORTS_ASSET]
-        await self._learn_programs(mints)
-        accounts = {
-            mint: associated_token_address(address, Pubkey.from_string(mint), self._programs[mint])
-            for mint in mints
-            if mint in self._programs
-        }
+        last = self._holdings.get(wallet)
+        if last is None or len(last.accounts) < len(last.atoms) or not _has_all(last, wanted):
+            last = await self._located(wallet, wanted, last)
+        accounts = last.accounts
         # Freshness counts from before the read: its answer cannot be older.
         started = self._monotonic()
-        read = (await self._chain.accounts([address, *accounts.values()], "finalized")).accounts
-        atoms = dict.fromkeys(assets, 0)
-        if address in read:
-            atoms[LAMPORTS_ASSET] = read[address].lamports
-        for mint, key in accounts.items():
-            if key in read:
-                try:
-                    atoms[mint] = decode_token_account(read[key]).amount_atoms
-                except VenueError as error:
-                    raise Unavailable("chain", f"token account {key}: {error}") from None
+        read = (await self._chain.accounts([*accounts.values()], "finalized")).accounts
+        atoms = dict.fromkeys(last.atoms, 0)
+        for asset, key in accounts.items():
+            account = read.get(key)
+            if account is not None:
+                atoms[asset] = (
+                    account.lamports if asset == LAMPORTS_ASSET else _tokens(key, account)
+                )
         self._holdings.pop(wallet, None)
         if len(self._holdings) >= MAX_WALLETS:
             del self._holdings[next(iter(self._holdings))]
-        holding = self._holdings[wallet] = _Holding(started, atoms)
+        holding = self._holdings[wallet] = _Holding(started, atoms, accounts)
         return holding
+
+    async def _located(self, wallet: str, wanted: Sequence[str], last: _Holding | None) -> _Holding:
+        """Where it holds what is wanted and what was before; how much is not read yet."""
+        address = Pubkey.from_string(wallet)
+        if self._faucet is not None and last is None:
+            await self._faucet.fund(address)
+        known = () if last is None else tuple(last.atoms)[:MAX_ASSETS]
+        assets = dict.fromkeys([LAMPORTS_ASSET, *wanted, *known], 0)
+        mints = [asset for asset in assets if asset != LAMPORTS_ASSET]
+        await self._learn_programs(mints)
+        accounts = {LAMPORTS_ASSET: address}
+        for mint in mints:
+            if mint in self._programs:
+                key = associated_token_address(
+                    address, Pubkey.from_string(mint), self._programs[mint]
+                )
+                accounts[mint] = key
+        return _Holding(0.0, assets, accounts)
 
     async def _learn_programs(self, mints: Sequence[str]) -> None:
         """The token program of each mint. One that is not on chain has no balance and is asked
@@ -121,3 +130,10 @@ class ChainBalances:
 
 def _has_all(holding: _Holding, assets: Iterable[str]) -> bool:
     return all(map(holding.atoms.__contains__, assets))
+
+
+def _tokens(key: Pubkey, account: Account) -> int:
+    try:
+        return decode_token_account(account).amount_atoms
+    except VenueError as error:
+        raise Unavailable("chain", f"token account {key}: {error}") from None

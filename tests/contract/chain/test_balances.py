@@ -95,6 +95,17 @@ async def test_a_failed_read_fails_those_who_asked_and_the_next_one_is_new(world
     assert {"lamports": 0} == await balances.of(STRANGER, ["lamports"])
 
 
+async def test_one_who_gives_up_leaves_the_reading_to_those_who_wait(world):
+    chain: Any = CountingChain(world.paper)
+    balances = ChainBalances(chain, world.clock)
+    first, *others = [asyncio.create_task(balances.of(STRANGER, ["lamports"])) for _ in range(4)]
+    await asyncio.sleep(0)
+    first.cancel()
+    assert [{"lamports": 0}] * 3 == await asyncio.gather(*others)
+    assert 2 == chain.reads
+    assert first.cancelled()
+
+
 async def test_balances_follow_what_is_final(world):
     balances = ChainBalances(world.paper, world.clock, world.paper)
     wallet = world.wallet.default_address
