@@ -41,15 +41,15 @@ DECIMAL_FIELDS = frozenset(
 """Names, anywhere in an answer or frame, whose values follow the number form."""
 
 
+@lru_cache(maxsize=64)
 def iso(at_ms: int) -> str:
-    """ISO 8601 in UTC with milliseconds and Z."""
+    """ISO 8601 in UTC with milliseconds and Z. Events of one moment share it."""
     seconds, ms = divmod(at_ms, 1000)
     return f"{_second(seconds)}.{ms:03}Z"
 
 
 @lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
-    """Events of one moment share it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
