@@ -121,8 +121,9 @@ def units_wanted(swap_units: int) -> int:
     return div_ceil((swap_units + UNITS_AROUND_SWAPS) * up, down)
 
 
+@lru_cache(maxsize=1_024)
 def compute_unit_limit(swap_units: int) -> int:
-    """The limit that such a transaction asks for."""
+    """The limit that such a transaction asks for. Few numbers come, and again and again."""
     return min(units_wanted(swap_units), MAX_COMPUTE_UNITS)
 
 
