@@ -1,5 +1,6 @@
 """Orders of several swaps in one transaction: splits over pools, and paths of two hops."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from fairlead.orders.model import EventType as E
 from fairlead.orders.model import OrderStatus
 from fairlead.orders.routes import RoutingPolicy
 from fairlead.orders.view import order_view
+from fairlead.routing import RouteRequest, best_route
 from fairlead.solana.transaction import (
     MAX_TRANSACTION_BYTES,
     SwapPlan,
@@ -21,7 +23,7 @@ from fairlead.solana.transaction import (
     swap_message,
 )
 from fairlead.tokens import JUP, SOL, USDC
-from fairlead.workers import attempting
+from fairlead.workers import attempting, choosing
 from fairlead.workers.worker import WorkerSettings
 from tests.workers.scenario import in_world
 from tests.workers.virtual_time import run
@@ -166,6 +168,30 @@ async def test_small_orders_of_a_pair_read_the_pools_around_it_once(world: World
     order_ids = [await world.submit("SOL", "USDC", "1.5") for _ in range(8)]
     await world.reaches(order_ids[-1], E.SUBMITTED)
     assert 1 == len(reads)
+
+
+@in_world()
+async def test_orders_that_wait_for_the_pools_around_a_pair_compare_them_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    process = world.process()
+    pools, asked = process.worker.bench.parts.pools, []
+    around = pools.around
+
+    async def slow(*mints: Pubkey) -> Any:
+        await asyncio.sleep(0.05)
+        return await around(*mints)
+
+    def counted(request: RouteRequest, *given: Any) -> Any:
+        asked.append(bool(request.middles))
+        return best_route(request, *given)
+
+    pools.around = slow  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(choosing, "best_route", counted)
+    order_ids = [await world.submit("SOL", "USDC", "1.5") for _ in range(8)]
+    for order_id in order_ids:
+        await world.reaches(order_id, E.SUBMITTED)
+    assert (8, 1) == (asked.count(False), asked.count(True))
 
 
 @in_world()

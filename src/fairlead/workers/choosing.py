@@ -73,17 +73,25 @@ async def choose(
     price = _wanted_price(bench.settings, paid_lately, last, purpose)
     question = Question(request, snapshot, NetworkCosts(price))
     if not is_around:
-        result, now_ms = question.answer(), bench.elapsed_ms()
-        edge, tolerance_bps = bench.edges.get(mints), request.hop_tolerance_bps
-        if not routes.may_gain_around(result, policy, edge, now_ms, tolerance_bps):
+        result = question.answer()
+        if not _may_gain_around(bench, request, result):
             return _reaching(order, result, question)
         snapshot = await pools.around(*mints)
+        # Another order may have learnt meanwhile that there is nothing to gain.
+        if not _may_gain_around(bench, request, result):
+            return _reaching(order, result, question)
     request = routes.with_middles(request)
     rents = await _middle_rents(bench, order, request)
     question = Question(request, snapshot, NetworkCosts(price, middle_rents=rents))
     result = question.answer()
     _remember(bench, request, result)
     return _reaching(order, result, question)
+
+
+def _may_gain_around(bench: Workbench, request: RouteRequest, direct: Route | NoRoute) -> bool:
+    edge = bench.edges.get((request.token_in, request.token_out))
+    policy, tolerance_bps = bench.settings.routing, request.hop_tolerance_bps
+    return routes.may_gain_around(direct, policy, edge, bench.elapsed_ms(), tolerance_bps)
 
 
 def _remember(bench: Workbench, request: RouteRequest, result: Route | NoRoute) -> None:
