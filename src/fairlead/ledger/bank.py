@@ -19,7 +19,6 @@ from fairlead.ledger.message import (
     MalformedTransaction,
     Message,
     SignedTransaction,
-    parse_message,
     parse_transaction,
 )
 from fairlead.ledger.plans import ProgramTable
@@ -28,6 +27,10 @@ from fairlead.ledger.programs.token_data import ACCOUNT_SIZE, TOKEN_PROGRAM
 from fairlead.ledger.reading import ReadableChain
 from fairlead.ledger.records import Snapshot
 from fairlead.ledger.straight import StraightRuns
+
+MAX_SIMULATED = 512
+"""Messages remembered that were simulated and may be sent, about 3 KB each. They are let go of when
+they are: memory that is used again at once costs less than any other."""
 
 # 34 µs a signature; libsodium (PyNaCl) takes 38 µs and accepts a little more than the cluster does.
 _verify = Signature.verify
@@ -63,6 +66,8 @@ class Bank(ReadableChain):
     ) -> None:
         super().__init__(snapshot, keeps_journal)
         self._runs = StraightRuns(ProgramTable(programs))
+        # By their bytes.
+        self._simulated: dict[bytes, Message] = {}
 
     def send(self, raw: bytes, *, moved: Mapping[bytes, AccountState] | None = None) -> SendOutcome:
         """Execute signed bytes into the open block.
@@ -76,6 +81,7 @@ class Bank(ReadableChain):
         except Refused as refused:
             return SendOutcome(_signature_in(raw), False, refused.err, refused.detail)
         message = transaction.message
+        self._simulated.pop(message.raw, None)
         signature = transaction.signatures[0]
         refusal = self._refusal(message)
         if refusal is not None:
@@ -84,6 +90,7 @@ class Bank(ReadableChain):
             execution = self._executed(message, moved)
         except Refused as refused:
             return SendOutcome(signature, False, refused.err, refused.detail)
+        self._runs.forget(message)
         self._commit(signature, raw, message, execution)
         return SendOutcome(signature, True, execution.err)
 
@@ -93,17 +100,9 @@ class Bank(ReadableChain):
             message = self._checked(raw).message if sig_verify else self._parsed(raw).message
         except Refused as refused:
             return self._refused_simulation(refused)
-        return self._simulate(message)
-
-    def simulate_message(self, raw: bytes) -> Simulation:
-        """What an unsigned message would do now."""
-        try:
-            message = parse_message(raw)
-        except MalformedTransaction as error:
-            return self._refused_simulation(Refused("SanitizeFailure", str(error)))
-        return self._simulate(message)
-
-    def _simulate(self, message: Message) -> Simulation:
+        if len(self._simulated) >= MAX_SIMULATED:
+            self._simulated.clear()
+        self._simulated[message.raw] = message
         try:
             self._check_message(message)
             refusal = self._refusal(message)
@@ -130,7 +129,7 @@ class Bank(ReadableChain):
             limit = self.params.max_transaction_bytes
             raise Refused("SanitizeFailure", f"{len(raw)} bytes, {limit} allowed")
         try:
-            return parse_transaction(raw)
+            return parse_transaction(raw, self._simulated)
         except (MalformedTransaction, IndexError) as error:
             raise Refused("SanitizeFailure", str(error)) from None
 

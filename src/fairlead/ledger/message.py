@@ -11,7 +11,7 @@ shape, read once and then recognised: its layout takes the next message apart in
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from struct import Struct as Layout
 from typing import Any
@@ -32,10 +32,6 @@ MAX_SHAPES_ALIKE = 8
 
 MAX_KEYS = 256
 """More than an index of one byte reaches."""
-
-MAX_MESSAGES = 512
-"""Messages remembered, about 3 KB each. Enough for those that were simulated and are about to be
-sent, or were sent and are about to be read."""
 
 
 class MalformedTransaction(ValueError):
@@ -128,9 +124,16 @@ class _Known(msgspec.Struct, frozen=True, gc=False):
 
 _known: dict[tuple[int, bytes], list[_Known]] = {}
 
+NOTHING_KNOWN: Mapping[bytes, Message] = {}
 
-def parse_transaction(raw: bytes) -> SignedTransaction:
-    """The transaction in these bytes, all of them, or `MalformedTransaction`."""
+
+def parse_transaction(
+    raw: bytes, known: Mapping[bytes, Message] = NOTHING_KNOWN
+) -> SignedTransaction:
+    """The transaction in these bytes, all of them, or `MalformedTransaction`.
+
+    A message that is `known` by its bytes is not read again.
+    """
     if raw and raw[0] == 1 and len(raw) > 1 + SIGNATURE_BYTES:
         count, end = 1, 1 + SIGNATURE_BYTES
         signatures: tuple[bytes, ...] = (raw[1:end],)
@@ -140,14 +143,14 @@ def parse_transaction(raw: bytes) -> SignedTransaction:
         if end > len(raw):
             raise MalformedTransaction("ends inside its signatures")
         signatures = tuple([raw[i : i + SIGNATURE_BYTES] for i in range(at, end, SIGNATURE_BYTES)])
-    message = parse_message(raw[end:])
+    message_raw = raw[end:]
+    message = known.get(message_raw) or parse_message(message_raw)
     required = message.shape.required_signatures
     if count != required:
         raise MalformedTransaction(f"{count} signatures, {required} required")
     return SignedTransaction(signatures, message)
 
 
-@functools.lru_cache(maxsize=MAX_MESSAGES)
 def parse_message(raw: bytes) -> Message:
     """The message in these bytes, all of them, or `MalformedTransaction`."""
     for known in _known.get((len(raw), raw[:5]), ()):

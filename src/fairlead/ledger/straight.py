@@ -17,7 +17,7 @@ from struct import error as OutOfRange
 from fairlead.amounts import U64_MAX
 from fairlead.ledger.account import EMPTY, SYSTEM_PROGRAM, AccountState
 from fairlead.ledger.execution import Clock, Execution, execute
-from fairlead.ledger.message import MAX_MESSAGES, Message
+from fairlead.ledger.message import Message
 from fairlead.ledger.plans import MAX_PLANS, Plan, ProgramTable
 from fairlead.ledger.programs.token_data import (
     ACCOUNT_SIZE,
@@ -34,6 +34,9 @@ from fairlead.ledger.straight_form import Form, form_of
 from fairlead.ledger.straight_message import TOKEN_RENT, WALLET_RENT, Prepared, prepared_of
 from fairlead.ledger.straight_swaps import Moved
 from fairlead.venues.venue import ChainTime, VenueError
+
+MAX_PREPARED = 512
+"""Messages remembered that were simulated and may be sent, about 1 KB each."""
 
 _GONE = AccountState(0, b"", SYSTEM_PROGRAM)
 # Mint, owner, atoms, and the bytes that say whether it has a delegate, its state and whether it is
@@ -81,6 +84,10 @@ class StraightRuns:
             return None
         return _run(prepared, accounts, clock, lamports_per_signature)
 
+    def forget(self, message: Message) -> None:
+        """It was sent: nobody is going to run it again."""
+        self._prepared.pop(message.digest, None)
+
     def _prepare(self, message: Message) -> Prepared | None:
         plan = self._programs.plan(message)
         prepared = None
@@ -92,7 +99,7 @@ class StraightRuns:
             form = self._forms[plan]
             if form is not None:
                 prepared = prepared_of(message, form, self._programs)
-        if len(self._prepared) >= MAX_MESSAGES:
+        if len(self._prepared) >= MAX_PREPARED:
             self._prepared.clear()
         self._prepared[message.digest] = prepared
         return prepared

@@ -6,7 +6,7 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
 from fairlead.ledger.account import SYSTEM_PROGRAM, AccountState
-from fairlead.ledger.bank import Bank
+from fairlead.ledger.bank import MAX_SIMULATED, Bank
 from fairlead.ledger.blocks import LedgerParams, TransactionError
 from fairlead.ledger.programs import BASE_PROGRAMS
 from fairlead.ledger.programs.memo import MEMO_PROGRAM
@@ -223,7 +223,6 @@ def test_simulation_changes_nothing_and_needs_no_signature():
     assert 150 == result.compute_units
     assert 10**9 == lamports(ledger, BOB_KEY)
     assert "SignatureFailure" == ledger.simulate(bytes(raw), sig_verify=True).err
-    assert ledger.simulate_message(bytes(raw)[65:]).err is None
 
 
 @given(seed=st.integers(0, 2**32))
@@ -268,6 +267,20 @@ def test_a_send_sees_what_happened_since_its_simulation():
     assert ledger.send(other).err is None
     assert {"InstructionError": [0, {"Custom": 1}]} == ledger.simulate(raw).err
     assert {"InstructionError": [0, {"Custom": 1}]} == ledger.send(raw).err
+
+
+def test_a_simulation_forgotten_for_many_others_leaves_its_message_to_be_sent():
+    ledger = bank()
+    raws = [
+        signed(newest(ledger), transfer(ALICE_KEY, BOB_KEY, number + 1))
+        for number in range(MAX_SIMULATED + 2)
+    ]
+    assert all(ledger.simulate(raw).err is None for raw in raws)
+    for raw in (raws[0], raws[-1]):
+        assert ledger.send(raw).landed
+        assert "AlreadyProcessed" == ledger.simulate(raw).err
+        assert "AlreadyProcessed" == ledger.send(raw).err
+    assert 10**9 + 1 + len(raws) == lamports(ledger, BOB_KEY)
 
 
 def test_what_a_program_did_to_a_read_only_account_is_gone_after_the_failure():
