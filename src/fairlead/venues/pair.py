@@ -52,6 +52,8 @@ def withholding(
     mints: tuple[Pubkey, Pubkey], token_programs: tuple[Pubkey, Pubkey]
 ) -> tuple[Pubkey, ...]:
     """Those of the mints that may withhold a transfer fee: Token-2022's; often none."""
+    if TOKEN_2022_PROGRAM not in token_programs:
+        return ()
     pairs = zip(mints, token_programs, strict=True)
     return tuple(mint for mint, program in pairs if program == TOKEN_2022_PROGRAM)
 
