@@ -19,8 +19,10 @@ from fairlead.venues.venue import Account, ChainTime
 MAX_ACCOUNTS_KEPT = 65_536
 """Converted accounts remembered; when full they are made anew."""
 
-MAX_KEYS_KEPT = 4_096
-"""Keys remembered in base58, 0.3 KB each: most come again in the next transaction."""
+MAX_KEYS_KEPT = 512
+"""Keys remembered in base58, 0.3 KB each: most come again in the next transaction. Each transaction
+has a few that never do, and remembering thousands of those costs more than it spares: the memory
+of what comes next is cold."""
 
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 _CLOCK_LAMPORTS = 1_169_280
