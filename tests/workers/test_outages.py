@@ -14,6 +14,8 @@ ALARM_S = EXECUTION.landing.tell_unknown_after_ms / 1000
 @in_world()
 async def test_outage_before_any_attempt_uses_up_no_round(world: World):
     process = world.process()
+    # It has found no orders of before: those that come wait for no wallet's history.
+    await world.clock.sleep(1)
     process.chain.is_down = True
     order_id = await world.submit()
     await world.clock.sleep(60)

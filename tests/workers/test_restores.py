@@ -312,14 +312,16 @@ def test_wallet_that_is_not_known_waits_visibly_and_others_go_on(copy: Copy):
     live(body, file=copy.file)
 
 
-async def pruned(world: World, copy: Copy, settings: WorkerSettings) -> tuple[Order, Process]:
+async def pruned(
+    world: World, copy: Copy, settings: WorkerSettings, since: E = E.CLAIMED
+) -> tuple[Order, Process]:
     """An order that ended since the copy was taken, which is restored beside a provider that has
-    forgotten its swap; the process that asks this one."""
+    forgotten its swap; the process that asks this one. `since`: after what it is taken."""
     world.process(settings)
     while await world.store.known_to_slot() is None:
         await world.clock.sleep(1)
     order_id = await world.submit(*TO_TOKENS)
-    await world.reaches(order_id, E.CLAIMED)
+    await world.reaches(order_id, since)
     copy.take()
     (order,) = await world.ends(order_id)
     await world.clock.sleep(5)
@@ -328,13 +330,13 @@ async def pruned(world: World, copy: Copy, settings: WorkerSettings) -> tuple[Or
     process = world.process(settings)
     inner = process.chain.signatures_for_address
 
-    async def since(address: Pubkey, **named: Any) -> Any:
+    async def not_forgotten(address: Pubkey, **named: Any) -> Any:
         return tuple([each for each in await inner(address, **named) if each.slot >= first_slot])
 
     async def first() -> int:
         return first_slot
 
-    process.chain.signatures_for_address = since  # type: ignore[attr-defined]
+    process.chain.signatures_for_address = not_forgotten  # type: ignore[attr-defined]
     process.chain.first_available_block = first  # type: ignore[attr-defined]
     return order, process
 
@@ -364,7 +366,8 @@ def test_gap_is_accepted_where_the_operator_says_that_nothing_was_restored(copy:
     )
 
     async def body(world: World) -> None:
-        order, process = await pruned(world, copy, accepting)
+        # Of an attempt that is stored the status tells, whoever has forgotten who took the latch.
+        order, process = await pruned(world, copy, accepting, since=E.SUBMITTED)
         await world.ends(order.order_id)
         assert process.worker.bench.gate.is_open
 

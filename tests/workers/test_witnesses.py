@@ -477,7 +477,7 @@ async def test_answers_are_given_to_the_store_with_the_change_that_settles(world
     assert lost == EXECUTION.landing
     process.each(
         lambda endpoint: setattr(
-            endpoint, "send_as", lambda sent: "lost" if sent.at_s < 8 else "pass"
+            endpoint, "send_as", lambda sent: "lost" if sent.at_s < 12 else "pass"
         )
     )
     await world.ends(await world.submit())
