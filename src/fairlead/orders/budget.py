@@ -70,9 +70,9 @@ def may_sign(order: Order, attempts: Sequence[Attempt], sending: bool, bidding: 
     live, generation = live_of(attempts), order.latch_generation
     others = [a for a in live if a.latch_address is None or a.latch_generation != generation]
     if others or not bidding.latch:
-        return May(send=sending)
+        return May()
     if not sending:
-        return May(send=False, cancel=_may_cancel(order, attempts, bidding))
+        return May(cancel=_may_cancel(order, attempts, bidding))
     swaps = [a for a in attempts if a.round == order.round and a.kind is AttemptKind.SWAP]
     if not swaps or len(swaps) >= bidding.max_attempts_per_round:
         return May()

@@ -8,7 +8,7 @@ blockhash died is followed at once (`Purpose.RENEW`), and a cancel takes the lat
 new is signed until proof or a final failure (rule 17 a, b).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -53,8 +53,6 @@ class Purpose(StrEnum):
 class May(msgspec.Struct, frozen=True, gc=False):
     """What may be signed beside what lives."""
 
-    # Swaps are sent (again). Off once cancel or expiry was asked: only the outcome matters then.
-    send: bool = True
     raise_fee: bool = False
     renew: bool = False
     cancel: bool = False
@@ -186,20 +184,29 @@ Step = Send | Ask | Prove | Sign | Confirmed | CancelWon | Errored | Wait
 
 
 def next_step(
-    attempts: Sequence[Attempt], known: Flight, now_ms: int, policy: LandingPolicy, may: May
+    attempts: Sequence[Attempt],
+    known: Flight,
+    now_ms: int,
+    policy: LandingPolicy,
+    sending: bool,
+    may_sign: Callable[[], May],
 ) -> Step:
-    """What to do next for an order with these live attempts, oldest first."""
+    """What to do next for an order with these live attempts, oldest first.
+
+    `sending`: swaps are sent (again). Off once cancel or expiry was asked: only the outcome matters
+    then. `may_sign` is asked where another attempt is wanted: most orders never need one.
+    """
     assert attempts
     each = [(attempt, known.of(attempt)) for attempt in attempts]
     seen = _seen(each)
     if seen is not None:
         return seen
-    sending = _to_send(each, now_ms, policy, may)
-    if sending is not None:
-        return Send(sending)
+    to_send = _to_send(each, now_ms, policy, sending)
+    if to_send is not None:
+        return Send(to_send)
     if _due(known.last_asked_ms, policy.poll_ms, now_ms):
         return Ask()
-    purpose = _to_sign(each, known, now_ms, policy, may)
+    purpose = _to_sign(each, known, now_ms, policy, sending, may_sign)
     if purpose is not None:
         return Sign(purpose)
     expired = [attempt for attempt, progress in each if progress.has_expired(attempt)]
@@ -208,7 +215,7 @@ def next_step(
         return Prove(tuple(sorted(expired, key=lambda a: death_height(a, window))))
     assert known.last_asked_ms is not None
     wait_ms = known.last_asked_ms + policy.poll_ms - now_ms
-    only_proof = not may.send or all(a in expired or p.has_failed for a, p in each)
+    only_proof = not sending or all(a in expired or p.has_failed for a, p in each)
     return Wait(max(wait_ms, 1), proof_only=only_proof)
 
 
@@ -233,7 +240,7 @@ def _seen(each: _Each) -> CancelWon | Confirmed | Errored | None:
     return confirmed or errored
 
 
-def _to_send(each: _Each, now_ms: int, policy: LandingPolicy, may: May) -> Attempt | None:
+def _to_send(each: _Each, now_ms: int, policy: LandingPolicy, sending: bool) -> Attempt | None:
     """The attempt whose bytes are to be sent (again), newest first; none once one has succeeded,
     at whatever commitment: others could only fail, and pay for it."""
     for _, progress in each:
@@ -241,7 +248,7 @@ def _to_send(each: _Each, now_ms: int, policy: LandingPolicy, may: May) -> Attem
             return None
     newest, _ = each[-1]
     for attempt, progress in reversed(each):
-        if not may.send and attempt.kind is AttemptKind.SWAP:
+        if not sending and attempt.kind is AttemptKind.SWAP:
             continue
         if progress.status is not None or (attempt is not newest and progress.has_expired(attempt)):
             continue
@@ -251,7 +258,12 @@ def _to_send(each: _Each, now_ms: int, policy: LandingPolicy, may: May) -> Attem
 
 
 def _to_sign(
-    each: _Each, known: Flight, now_ms: int, policy: LandingPolicy, may: May
+    each: _Each,
+    known: Flight,
+    now_ms: int,
+    policy: LandingPolicy,
+    sending: bool,
+    may_sign: Callable[[], May],
 ) -> Purpose | None:
     """Why another attempt is to be signed now. Only while nothing is seen of any, which takes an
     answer: silence says nothing."""
@@ -260,7 +272,8 @@ def _to_sign(
         return None
     if any(progress.status is not None for _, progress in each):
         return None
-    kind = AttemptKind.SWAP if may.send else AttemptKind.CANCEL
+    may = may_sign()
+    kind = AttemptKind.SWAP if sending else AttemptKind.CANCEL
     bids = [(attempt, progress) for attempt, progress in each if attempt.kind is kind]
     if not bids:
         return Purpose.CANCEL if may.cancel else None
@@ -271,7 +284,7 @@ def _to_sign(
         and sent_ms is not None
         and answered_ms - sent_ms >= policy.bump_after_ms
     )
-    if not may.send:
+    if not sending:
         return Purpose.CANCEL if may.cancel and (is_dead or is_late) else None
     if is_dead:
         return Purpose.RENEW if may.renew else None

@@ -45,7 +45,11 @@ async def _drive(bench: Workbench, work: Work) -> Work | None:
                 return None
             if not bench.gate.is_open and await holding.hold(bench, work):
                 continue
-            action = _next(bench, work)
+            if work.order.owner is None:
+                return None
+            action = execution.next_action(
+                work.order, work.attempts, bench.now_ms(), bench.settings.retry
+            )
             if isinstance(action, Done):
                 return None
             if isinstance(action, AwaitFinality):
@@ -68,12 +72,6 @@ async def _drive(bench: Workbench, work: Work) -> Work | None:
             await bench.parts.clock.sleep(BUG_RETRY_S)
             if not await _recover(bench, work):
                 return None
-
-
-def _next(bench: Workbench, work: Work) -> execution.Action:
-    if work.order.owner is None:
-        return Done()
-    return execution.next_action(work.order, work.attempts, bench.now_ms(), bench.settings.retry)
 
 
 def _performing(

@@ -3,6 +3,7 @@ answers back."""
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,6 @@ from fairlead.solana.landing import (
     Errored,
     Flight,
     LandingPolicy,
-    May,
     Prove,
     Purpose,
     Send,
@@ -46,8 +46,6 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
     a fill, an end of one of them, or another attempt beside them."""
     policy, flight = bench.settings.landing, work.flight
     attempts = live_of(work.attempts)
-    # Nothing that it depends on changes while these are landed.
-    may = may_sign(work.order, work.attempts, sending, bench.bidding)
     known = [flight.of(attempt) for attempt in attempts]
     for progress in known:
         if progress.learnt_ms is None:
@@ -60,7 +58,7 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
         elapsed_ms = bench.elapsed_ms()
         why = "the chain's answers prove nothing yet"
         try:
-            if await _step(bench, work, attempts, may, elapsed_ms):
+            if await _step(bench, work, attempts, sending, elapsed_ms):
                 return
         except Unavailable as error:
             if error.part != "chain":
@@ -76,11 +74,12 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
 
 
 async def _step(
-    bench: Workbench, work: Work, attempts: Sequence[Attempt], may: May, elapsed_ms: int
+    bench: Workbench, work: Work, attempts: Sequence[Attempt], sending: bool, elapsed_ms: int
 ) -> bool:
     """Perform the next step; True when something is stored that the core should look at."""
     flight, policy = work.flight, bench.settings.landing
-    step = next_step(attempts, flight, elapsed_ms, policy, may)
+    may = partial(may_sign, work.order, work.attempts, sending, bench.bidding)
+    step = next_step(attempts, flight, elapsed_ms, policy, sending, may)
     match step:
         case Send(attempt):
             return await _send(bench, work, attempt, elapsed_ms)

@@ -93,7 +93,7 @@ def test_a_cancel_needs_a_swap_to_race_and_is_tried_as_often_as_a_round() -> Non
         (({"state": DEAD}, cancel), False),
         (({"latch_address": None},), False),
     ):
-        assert May(send=False, cancel=may) == may_sign(row, attempts(*each), False, BIDDING), each
+        assert May(cancel=may) == may_sign(row, attempts(*each), False, BIDDING), each
 
 
 @given(

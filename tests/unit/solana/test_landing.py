@@ -1,5 +1,6 @@
 """Landing an order's live attempts: the next step (rules 8, 16, 17 c, 21)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.orders.model import Attempt
 from fairlead.ports import SignatureStatus
 from fairlead.solana.landing import (
     Ask,
@@ -21,6 +23,7 @@ from fairlead.solana.landing import (
     Purpose,
     Send,
     Sign,
+    Step,
     Wait,
     next_step,
 )
@@ -38,7 +41,7 @@ CANCEL = attempt(signature="7" * 88, number=3, legs=())
 BARE = attempt(latch_address=None)
 DEATH = death_height(BARE, 150)
 OPEN = May(raise_fee=True, renew=True)
-CANCELLING = May(send=False, cancel=True)
+CANCELLING = May(cancel=True)
 SENT = {"first_sent_ms": NOW_MS, "last_sent_ms": NOW_MS}
 EXPIRED = {"confirmed_height": 1_151, **SENT}
 
@@ -55,66 +58,80 @@ def flight(
     return Flight(progress, last_asked_ms=asked_ms, answered_ms=answered_ms, **known)
 
 
+def step_of(
+    attempts: Sequence[Attempt],
+    known: Flight,
+    now_ms: int,
+    policy: LandingPolicy,
+    may: May,
+    *,
+    sending: bool | None = None,
+) -> Step:
+    """The next step. Unless said otherwise swaps are sent but where a cancel may be signed."""
+    is_sending = not may.cancel if sending is None else sending
+    return next_step(attempts, known, now_ms, policy, is_sending, lambda: may)
+
+
 def status(error: str | None = None, commitment: str = "finalized") -> dict[str, Any]:
     return {**SENT, "status": SignatureStatus(7, error, commitment)}
 
 
 def test_a_stored_attempt_is_sent_first() -> None:
-    assert Send(FIRST) == next_step((FIRST,), Flight(), NOW_MS, POLICY, May())
+    assert Send(FIRST) == step_of((FIRST,), Flight(), NOW_MS, POLICY, May())
 
 
 def test_after_a_send_the_statuses_are_asked_whatever_the_answer_was() -> None:
     known = flight(SENT, SENT, asked_ms=None, answered_ms=None)
-    assert Ask() == next_step((FIRST, SECOND), known, NOW_MS, POLICY, May())
+    assert Ask() == step_of((FIRST, SECOND), known, NOW_MS, POLICY, May())
 
 
 def test_identical_bytes_of_each_are_sent_again_while_nothing_is_seen() -> None:
     known = flight(SENT, SENT)
-    assert Wait(400) == next_step((FIRST, SECOND), known, NOW_MS, POLICY, May())
+    assert Wait(400) == step_of((FIRST, SECOND), known, NOW_MS, POLICY, May())
     later_ms = NOW_MS + 1_500
-    assert Send(SECOND) == next_step((FIRST, SECOND), known, later_ms, POLICY, May())
+    assert Send(SECOND) == step_of((FIRST, SECOND), known, later_ms, POLICY, May())
     known.of(SECOND).last_sent_ms = later_ms
-    assert Send(FIRST) == next_step((FIRST, SECOND), known, later_ms, POLICY, May())
+    assert Send(FIRST) == step_of((FIRST, SECOND), known, later_ms, POLICY, May())
 
 
 @pytest.mark.parametrize("commitment", ["processed", "confirmed", "finalized"])
 def test_nothing_is_sent_or_signed_once_one_has_succeeded(commitment: str) -> None:
     known = flight(status(commitment=commitment), {})
-    step = next_step((FIRST, SECOND), known, NOW_MS + 60_000, POLICY, OPEN)
+    step = step_of((FIRST, SECOND), known, NOW_MS + 60_000, POLICY, OPEN)
     assert not isinstance(step, Send | Sign)
 
 
 def test_what_has_expired_is_not_sent_beside_a_newer_one() -> None:
     known = flight({**EXPIRED, "last_sent_ms": None}, {"confirmed_height": 1_151, **SENT})
-    step = next_step((FIRST, SECOND), known, NOW_MS, POLICY, May())
+    step = step_of((FIRST, SECOND), known, NOW_MS, POLICY, May())
     assert not isinstance(step, Send)
 
 
 @pytest.mark.parametrize("commitment", ["confirmed", "finalized"])
 def test_success_of_any_counts_from_confirmed_on(commitment: str) -> None:
     known = flight(status(commitment=commitment), SENT)
-    assert Confirmed(FIRST, 7) == next_step((FIRST, SECOND), known, NOW_MS, POLICY, May())
+    assert Confirmed(FIRST, 7) == step_of((FIRST, SECOND), known, NOW_MS, POLICY, May())
 
 
 def test_an_error_settles_only_when_finalized() -> None:
     seen = flight(status("{}", "confirmed"))
-    step = next_step((FIRST,), seen, NOW_MS, POLICY, May())
+    step = step_of((FIRST,), seen, NOW_MS, POLICY, May())
     assert Wait(400, proof_only=True) == step
     final = flight(status("{}"), SENT)
-    assert Errored(FIRST) == next_step((FIRST, SECOND), final, NOW_MS, POLICY, May())
+    assert Errored(FIRST) == step_of((FIRST, SECOND), final, NOW_MS, POLICY, May())
 
 
 def test_a_win_comes_before_a_failure() -> None:
     known = flight(status("{}"), status(commitment="confirmed"))
-    assert Confirmed(SECOND, 7) == next_step((FIRST, SECOND), known, NOW_MS, POLICY, May())
+    assert Confirmed(SECOND, 7) == step_of((FIRST, SECOND), known, NOW_MS, POLICY, May())
 
 
 def test_proof_is_sought_once_a_blockhash_has_expired_and_of_the_oldest_first() -> None:
     height = FIRST.last_valid_block_height
     known = flight({"confirmed_height": height, **SENT})
-    assert isinstance(next_step((FIRST,), known, NOW_MS, POLICY, May()), Wait)
+    assert isinstance(step_of((FIRST,), known, NOW_MS, POLICY, May()), Wait)
     known = flight(EXPIRED, {"confirmed_height": 1_161, **SENT})
-    step = next_step((SECOND, FIRST), known, NOW_MS, POLICY, May())
+    step = step_of((SECOND, FIRST), known, NOW_MS, POLICY, May())
     assert Prove((FIRST, SECOND)) == step
 
 
@@ -123,12 +140,12 @@ def test_a_fee_is_raised_when_the_newest_was_not_seen_for_so_long() -> None:
     late = {"first_sent_ms": NOW_MS, "last_sent_ms": seen_ms}
     for answered_ms, raised in ((seen_ms - 1, False), (seen_ms, True)):
         known = flight(late, asked_ms=seen_ms, answered_ms=answered_ms)
-        step = next_step((FIRST,), known, seen_ms, POLICY, OPEN)
+        step = step_of((FIRST,), known, seen_ms, POLICY, OPEN)
         assert raised == (step == Sign(Purpose.RAISE))
     # The newest counts: it has its own time.
     known = flight(late, {"first_sent_ms": seen_ms, "last_sent_ms": seen_ms}, asked_ms=seen_ms)
     known.answered_ms = seen_ms
-    assert isinstance(next_step((FIRST, SECOND), known, seen_ms, POLICY, OPEN), Wait)
+    assert isinstance(step_of((FIRST, SECOND), known, seen_ms, POLICY, OPEN), Wait)
 
 
 @pytest.mark.parametrize(
@@ -146,51 +163,51 @@ def test_no_fee_is_raised_against(against: dict[str, Any]) -> None:
     progress = {"first_sent_ms": NOW_MS, "last_sent_ms": now_ms, **against.get("progress", {})}
     known = flight(progress, asked_ms=now_ms, **{"answered_ms": now_ms, **against.get("known", {})})
     may, policy = against.get("may", OPEN), against.get("policy", POLICY)
-    assert not isinstance(next_step((FIRST,), known, now_ms, policy, may), Sign)
+    assert not isinstance(step_of((FIRST,), known, now_ms, policy, may), Sign)
 
 
 def test_a_dead_blockhash_is_followed_by_a_new_one_before_the_proof() -> None:
     known = flight(EXPIRED)
-    assert Sign(Purpose.RENEW) == next_step((FIRST,), known, NOW_MS, POLICY, OPEN)
+    assert Sign(Purpose.RENEW) == step_of((FIRST,), known, NOW_MS, POLICY, OPEN)
     # One that may still land is awaited.
     known = flight(EXPIRED, {"confirmed_height": 1_151, **SENT})
-    assert not isinstance(next_step((FIRST, SECOND), known, NOW_MS, POLICY, OPEN), Sign)
+    assert not isinstance(step_of((FIRST, SECOND), known, NOW_MS, POLICY, OPEN), Sign)
 
 
 def test_without_a_latch_a_dead_blockhash_waits_for_its_proof() -> None:
     known = flight(EXPIRED)
-    assert Prove((FIRST,)) == next_step((FIRST,), known, NOW_MS, POLICY, May())
+    assert Prove((FIRST,)) == step_of((FIRST,), known, NOW_MS, POLICY, May())
 
 
 def test_a_cancelling_order_sends_no_swap_and_takes_the_latch_once_it_has_an_answer() -> None:
     unasked = Flight()
-    assert Ask() == next_step((FIRST,), unasked, NOW_MS, POLICY, CANCELLING)
-    assert Sign(Purpose.CANCEL) == next_step((FIRST,), flight({}), NOW_MS, POLICY, CANCELLING)
+    assert Ask() == step_of((FIRST,), unasked, NOW_MS, POLICY, CANCELLING)
+    assert Sign(Purpose.CANCEL) == step_of((FIRST,), flight({}), NOW_MS, POLICY, CANCELLING)
     seen = flight(status(commitment="processed"))
-    assert isinstance(next_step((FIRST,), seen, NOW_MS, POLICY, CANCELLING), Wait)
+    assert isinstance(step_of((FIRST,), seen, NOW_MS, POLICY, CANCELLING), Wait)
 
 
 def test_a_cancel_is_sent_raised_and_renewed_like_a_swap() -> None:
     both = (FIRST, CANCEL)
-    assert Send(CANCEL) == next_step(both, flight({}), NOW_MS, POLICY, CANCELLING)
+    assert Send(CANCEL) == step_of(both, flight({}), NOW_MS, POLICY, CANCELLING)
     known = flight({}, {}, SENT)
-    step = next_step(both, known, NOW_MS, POLICY, CANCELLING)
+    step = step_of(both, known, NOW_MS, POLICY, CANCELLING)
     assert Wait(400, proof_only=True) == step
     late = flight({}, {}, {"first_sent_ms": NOW_MS - 4_000, "last_sent_ms": NOW_MS})
-    assert Sign(Purpose.CANCEL) == next_step(both, late, NOW_MS, POLICY, CANCELLING)
+    assert Sign(Purpose.CANCEL) == step_of(both, late, NOW_MS, POLICY, CANCELLING)
     dead = flight({}, {}, EXPIRED)
-    assert Sign(Purpose.CANCEL) == next_step(both, dead, NOW_MS, POLICY, CANCELLING)
+    assert Sign(Purpose.CANCEL) == step_of(both, dead, NOW_MS, POLICY, CANCELLING)
 
 
 def test_a_cancel_has_won_only_when_it_is_final() -> None:
     both = (FIRST, CANCEL)
     known = flight({}, {}, status(commitment="confirmed"))
-    assert isinstance(next_step(both, known, NOW_MS, POLICY, CANCELLING), Wait)
+    assert isinstance(step_of(both, known, NOW_MS, POLICY, CANCELLING), Wait)
     known = flight({}, {}, status())
-    assert CancelWon(CANCEL) == next_step(both, known, NOW_MS, POLICY, CANCELLING)
+    assert CancelWon(CANCEL) == step_of(both, known, NOW_MS, POLICY, CANCELLING)
     # What is final comes before what is provisional.
     known = flight(status(commitment="confirmed"), {}, status())
-    assert CancelWon(CANCEL) == next_step(both, known, NOW_MS, POLICY, CANCELLING)
+    assert CancelWon(CANCEL) == step_of(both, known, NOW_MS, POLICY, CANCELLING)
 
 
 _PROGRESS = st.fixed_dictionaries(
@@ -213,27 +230,28 @@ _PROGRESS = st.fixed_dictionaries(
 @given(
     st.tuples(_PROGRESS, _PROGRESS, _PROGRESS),
     st.sampled_from([None, NOW_MS - 500, NOW_MS]),
-    st.builds(May, st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+    st.booleans(),
+    st.builds(May, st.booleans(), st.booleans(), st.booleans()),
 )
 def test_whatever_is_known(
-    each: tuple[dict[str, Any], ...], asked_ms: int | None, may: May
+    each: tuple[dict[str, Any], ...], asked_ms: int | None, sending: bool, may: May
 ) -> None:
     """Nothing is signed that may not be, and nothing at all while anything is seen; no swap is sent
     once only the outcome matters; no end is named that the statuses do not show."""
     known = flight(*each, asked_ms=asked_ms)
     attempts = (FIRST, SECOND, CANCEL)
-    step = next_step(attempts, known, NOW_MS, POLICY, may)
+    step = step_of(attempts, known, NOW_MS, POLICY, may, sending=sending)
     match step:
         case Sign(purpose):
             assert all(one["status"] is None for one in each)
             allowed = {
-                Purpose.RAISE: may.raise_fee and may.send,
-                Purpose.RENEW: may.renew and may.send,
-                Purpose.CANCEL: may.cancel and not may.send,
+                Purpose.RAISE: may.raise_fee and sending,
+                Purpose.RENEW: may.renew and sending,
+                Purpose.CANCEL: may.cancel and not sending,
             }
             assert allowed[purpose]
         case Send(sent):
-            assert may.send or sent is CANCEL
+            assert sending or sent is CANCEL
             assert not any(one["status"] and one["status"].error is None for one in each)
         case Confirmed(won, _):
             seen = known.of(won).status
