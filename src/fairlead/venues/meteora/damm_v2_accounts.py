@@ -31,15 +31,13 @@ _CURVE = Layout("<QQ16xQQ16x6QQ7B")
 _CURVE_OFFSET = 360
 _DYNAMIC = Layout("<Q2Q2Q2Q2Q")
 _DYNAMIC_OFFSET = 80
-_PROTOCOL_FEES_OFFSET = 392
-_SQRT_PRICE_OFFSET = 456
-_FEE_PER_LIQUIDITY_OFFSET = 488
-_LP_FEE_METRIC_OFFSET = 568
-_PROTOCOL_FEE_METRIC_OFFSET = 600
+# Of fees in A: protocol fees, price, fee per liquidity, metrics of the liquidity's and the
+# protocol's fees, reserves. Of fees in B: the next protocol fees, fee per liquidity and metrics.
+_COUNTERS = (Layout("<0sQ56s2Q16s32s48s2Q16sQ72s2Q"), Layout("<8sQ48s2Q48s32s32s2Q8sQ64s2Q"))
+_COUNTERS_OFFSET = 392
 _TOKEN_AMOUNTS_OFFSET = 680
 _TWO_WORDS = Layout("<QQ")
 _LAYOUT_VERSION_OFFSET = 696
-_U64 = Layout("<Q")
 _WORD = 2**64 - 1
 
 STATES_KEPT = 128
@@ -149,42 +147,34 @@ def after_swap_bytes(
     reserves: tuple[int, int],
 ) -> bytes:
     """The pool's bytes with this price, these fees owed and these reserves."""
-    changed = bytearray(data)
+    head = data[:_COUNTERS_OFFSET]
     if dynamic_fee.initialized:
-        _DYNAMIC.pack_into(
-            changed,
-            _DYNAMIC_OFFSET,
+        volatility = _DYNAMIC.pack(
             dynamic_fee.last_update_timestamp,
             *_words(dynamic_fee.bin_step_u128),
             *_words(dynamic_fee.sqrt_price_reference),
             *_words(dynamic_fee.volatility_accumulator),
             *_words(dynamic_fee.volatility_reference),
         )
-    _TWO_WORDS.pack_into(changed, _SQRT_PRICE_OFFSET, sqrt_price & _WORD, sqrt_price >> 64)
-    side = 1 if fee_is_b else 0
-    protocol, liquidity = fees.protocol, numbers.curve.liquidity
-    if protocol:
-        for offset in (_PROTOCOL_FEES_OFFSET, _PROTOCOL_FEE_METRIC_OFFSET):
-            (counter,) = _U64.unpack_from(data, offset + 8 * side)
-            _U64.pack_into(changed, offset + 8 * side, counter + protocol & _WORD)
-    claimed = fees.claiming + fees.compounding
-    if claimed:
-        offset = _LP_FEE_METRIC_OFFSET + 16 * side
-        low, high = _TWO_WORDS.unpack_from(data, offset)
-        counter = (low | high << 64) + claimed
-        _TWO_WORDS.pack_into(changed, offset, counter & _WORD, counter >> 64 & _WORD)
+        head = head[:_DYNAMIC_OFFSET] + volatility + head[_DYNAMIC_OFFSET + _DYNAMIC.size :]
+    layout, liquidity = _COUNTERS[fee_is_b], numbers.curve.liquidity
+    # Letters are bytes between the numbers.
+    a, owed, b, _, _, c, per_liquidity, d, lp_low, lp_high, e, metric, f, atoms_a, atoms_b = (
+        layout.unpack_from(data, _COUNTERS_OFFSET)
+    )
+    # Counters wrap as the program's do.
+    lp_metric = (lp_low | lp_high << 64) + fees.claiming + fees.compounding
     if liquidity:
-        _add_32(changed, _FEE_PER_LIQUIDITY_OFFSET + 32 * side, (fees.claiming << 128) // liquidity)
+        gained = int.from_bytes(per_liquidity, "little") + (fees.claiming << 128) // liquidity
+        per_liquidity = (gained % (1 << 256)).to_bytes(32, "little")
     if numbers.layout_version:
-        _TWO_WORDS.pack_into(changed, _TOKEN_AMOUNTS_OFFSET, *reserves)
-    return bytes(changed)
-
-
-def _add_32(data: bytearray, offset: int, amount: int) -> None:
-    """Adds to a counter of 32 bytes; counters wrap as the program's do."""
-    if amount:
-        value = int.from_bytes(data[offset : offset + 32], "little") + amount
-        data[offset : offset + 32] = (value % (1 << 256)).to_bytes(32, "little")
+        atoms_a, atoms_b = reserves
+    counters = layout.pack(
+        a, owed + fees.protocol & _WORD, b, sqrt_price & _WORD, sqrt_price >> 64, c, per_liquidity,
+        d, lp_metric & _WORD, lp_metric >> 64 & _WORD, e, metric + fees.protocol & _WORD, f,
+        atoms_a, atoms_b,
+    )  # fmt: skip
+    return head + counters + data[_COUNTERS_OFFSET + layout.size :]
 
 
 def _words(value: int) -> tuple[int, int]:
