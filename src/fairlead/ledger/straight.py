@@ -21,13 +21,11 @@ from fairlead.ledger.message import Message
 from fairlead.ledger.plans import MAX_PLANS, Plan, ProgramTable
 from fairlead.ledger.programs.token_data import (
     ACCOUNT_SIZE,
-    AMOUNT_OFFSET,
     INITIALIZED,
     MINT_SIZE,
     NATIVE_MINT,
     STATE_OFFSET,
     TOKEN_PROGRAM,
-    U64,
     token_account,
 )
 from fairlead.ledger.straight_form import Form, form_of
@@ -39,10 +37,10 @@ MAX_PREPARED = 512
 """Messages remembered that were simulated and may be sent, about 1 KB each."""
 
 _GONE = AccountState(0, b"", SYSTEM_PROGRAM)
-# Mint, owner, atoms, and the bytes that say whether it has a delegate, its state and whether it is
-# wrapped SOL.
-_TOKEN = Layout("<32s32sQB35xBB")
-# A new wSOL account from its delegate on.
+# Mint and owner, atoms, and what follows: first whether it has a delegate.
+_TOKEN = Layout("<64sQ93s")
+_STATE, _IS_NATIVE = STATE_OFFSET - 72, STATE_OFFSET - 71
+# Of a new wSOL account.
 _NATIVE_REST = token_account(b"", b"", 0, TOKEN_RENT)[8:]
 
 
@@ -181,7 +179,7 @@ def _swap(
 
 def _opened(lamports: int, owner: bytes) -> AccountState:
     """A temporary wSOL account just initialized."""
-    data = NATIVE_MINT + owner + U64.pack(lamports - TOKEN_RENT) + _NATIVE_REST
+    data = _TOKEN.pack(NATIVE_MINT + owner, lamports - TOKEN_RENT, _NATIVE_REST)
     return AccountState(lamports, data, TOKEN_PROGRAM)
 
 
@@ -210,21 +208,21 @@ def _with(
     data = state.data
     if state.owner != TOKEN_PROGRAM or len(data) != ACCOUNT_SIZE:
         return None
-    its_mint, owner, held, has_delegate, its_state, is_native = _TOKEN.unpack_from(data)
+    mint_and_owner, held, rest = _TOKEN.unpack(data)
     held += atoms
-    lamports = state.lamports
+    lamports, is_native = state.lamports, rest[_IS_NATIVE]
     if is_native:
         lamports += atoms
         if lamports < TOKEN_RENT:
             return None
     if (
-        its_mint != mint
+        not mint_and_owner.startswith(mint)
         # Neither new nor frozen.
-        or its_state != INITIALIZED
+        or rest[_STATE] != INITIALIZED
         or is_native != (mint == NATIVE_MINT)
         or not 0 <= held <= U64_MAX
-        or (spender is not None and (owner != spender or has_delegate))
+        or (spender is not None and (rest[0] or not mint_and_owner.endswith(spender)))
     ):
         return None
-    data = data[:AMOUNT_OFFSET] + U64.pack(held) + data[AMOUNT_OFFSET + 8 :]
+    data = _TOKEN.pack(mint_and_owner, held, rest)
     return AccountState(lamports, data, state.owner, state.executable)
