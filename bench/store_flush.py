@@ -3,8 +3,9 @@
     python -m bench.store_flush [FOLDER …] [--rounds 5]
 
 Orders live their lives in step: all are accepted and claimed in one flush, routed and submitted in
-the next, then confirmed, then finalized. Folders hold other versions of the sources; they take
-turns on one server, each with its own database, and the medians of the turns are told.
+the next, then confirmed, then finalized. Others begin: accepted, claimed, routed and submitted in
+one flush (docs/decisions/0006-direct-hand-over.md). Folders hold other versions of the sources;
+they take turns on one server, each with its own database, and the medians of the turns are told.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 import uvloop
 
 from bench.store import Bench, SystemClock
+from fairlead.orders.acceptance import begun
 from fairlead.orders.lifecycle import event
 from fairlead.orders.model import (
     AttemptSettled,
@@ -37,6 +39,7 @@ SIZES = (1, 8, 64, 256)
 ORDERS = 1_500
 TURN_TIMEOUT_S = 120
 STAGES = ("accept", "submit", "confirm", "finalize")
+BEGIN = "begin"
 QUOTES = b'{"quotes":[%s]}' % b",".join(
     b'{"dex":"%s","venue":"%s-x","pool":"%s","amountOut":"151.23"}'
     % (dex, dex, making.WALLET.encode())
@@ -122,6 +125,10 @@ class Flushes:
         for stage, change in zip(STAGES[1:], stages, strict=True):
             changes = [change(order, now) for order in orders]
             await self.timed(stage, list(map(self.store.apply, changes)))
+        new = [self.bench.new_order() for _ in range(size)]
+        calls = [self.store.accept(order, "w") for order in new]
+        calls += [self.store.apply(submitted(begun(order, "w").order, now)) for order in new]
+        await self.timed(BEGIN, calls)
 
     def figures(self, size: int) -> dict[str, Any]:
         # Others on the machine only ever add: the quicker flushes tell most.
@@ -131,7 +138,7 @@ class Flushes:
 
         stages = {stage: quick(stage) for stage in STAGES}
         sums = [round(sum(column), 1) for column in zip(*stages.values(), strict=True)]
-        return {**stages, "order": sums}
+        return {**stages, "order": sums, BEGIN: quick(BEGIN)}
 
 
 async def turn(url: str) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def main() -> None:
     for folder, results in runs.items():
         print(f"{folder}: [µs here, µs in the server, µs of waiting] per order")
         for size in map(str, SIZES):
-            for stage in (*STAGES, "order"):
+            for stage in (*STAGES, "order", BEGIN):
                 columns = zip(*(one[size][stage] for one in results), strict=True)
                 print(f"{size:>4} {stage:>9}", [round(statistics.median(c), 1) for c in columns])
 

@@ -13,8 +13,6 @@ from fairlead.store.rows import attempt_of, order_of, status_of
 from fairlead.store.writes import (
     TAKEN_OVER_DATA,
     Accept,
-    Claim,
-    Release,
     begins,
 )
 
@@ -28,50 +26,63 @@ class PostgresAnswer:
         self._answer = answer
         self._position: int = answer["floor"] or 0
         self.events: list[StoredEvent] = []
-        for write in writes:
-            write.result = () if isinstance(write.value, Claim | Release) else False
         for n in answer["alive"] or ():
             writes[n].result = True
 
     def _tell(
-        self, order_id: str, sequence: int, principal: str, at_ms: int, event: NewEvent
-    ) -> None:
-        self._position = position = self._position + 1
-        type, status, data = event.type, event.status, event.data
-        self.events.append(
-            StoredEvent(position, order_id, sequence, principal, at_ms, type, status, data)
-        )
+        self, order_id: str, after: int, principal: str, at_ms: int, events: tuple[NewEvent, ...]
+    ) -> int:
+        """The next events of the feed, an order's own after one; the last one's sequence."""
+        position, sequence = self._position, after
+        for event in events:
+            position += 1
+            sequence += 1
+            type, status, data = event.type, event.status, event.data
+            self.events.append(
+                StoredEvent(position, order_id, sequence, principal, at_ms, type, status, data)
+            )
+        self._position = position
+        return sequence
 
-    def read_accepts(self, accepts: Sequence[tuple[int, Accept]]) -> None:
+    def read_accepts(
+        self, accepts: Sequence[tuple[int, Accept]], first: Mapping[int, tuple[int, Change]]
+    ) -> list[tuple[int, Change]]:
+        """With those changes that were stored with their orders; the others of them."""
         refused = {row[0]: row for row in self._answer["refused"] or ()}
+        left: list[tuple[int, Change]] = []
         for n, accept in accepts:
+            order, owner = accept.order, accept.owner
+            order_id, principal = order.order_id, order.principal
+            begins = first.get(n)
             if n in refused:
                 self._writes[n].result = _refusal(accept, *refused[n][1:])
+                if begins is not None:
+                    left.append(begins)
                 continue
-            order, owner = accept.order, accept.owner
             events = order.events if owner is None else (*order.events, CLAIMED_EVENT)
-            for sequence, event in enumerate(events, 1):
-                self._tell(order.order_id, sequence, order.principal, order.created_at_ms, event)
-            self._principals.remember(order.order_id, order.principal)
+            sequence = self._tell(order_id, 0, principal, order.created_at_ms, events)
+            if begins is not None:
+                m, change = begins
+                self._writes[m].result = self._tell(
+                    order_id, sequence, principal, change.at_ms, change.events
+                )
+            self._principals.remember(order_id, principal)
             claimed = None if owner is None else begun(order, owner)
-            self._writes[n].result = Accepted(order.order_id, False, claimed)
+            self._writes[n].result = Accepted(order_id, False, claimed)
+        return left
 
     def read_changes(self, changes: Sequence[tuple[int, Change]], whose: Mapping[str, str]) -> None:
         fenced = frozenset(self._answer["fenced"] or ())
         for n, change in changes:
-            order_id, sequence = change.order_id, change.sequence
+            order_id = change.order_id
             if n in fenced:
                 self._writes[n].result = Fenced(order_id)
                 continue
-            principal = whose[order_id]
-            for event in change.events:
-                sequence += 1
-                self._tell(order_id, sequence, principal, change.at_ms, event)
-            self._writes[n].result = sequence
+            self._writes[n].result = self._tell(
+                order_id, change.sequence, whose[order_id], change.at_ms, change.events
+            )
             if change.end:
                 self._principals.forget(order_id)
-            else:
-                self._principals.remember(order_id, principal)
 
     def read_claims(self) -> None:
         attempts: dict[str, tuple[Attempt, ...]] = {}
@@ -82,7 +93,11 @@ class PostgresAnswer:
             event = None if before is None else begins(status_of(before))
             if event is not None:
                 self._tell(
-                    order.order_id, order.sequence, order.principal, order.updated_at_ms, event
+                    order.order_id,
+                    order.sequence - 1,
+                    order.principal,
+                    order.updated_at_ms,
+                    (event,),
                 )
             self._principals.remember(order.order_id, order.principal)
             self._writes[n].result += (Claimed(order, attempts.get(order.order_id, ())),)
@@ -92,7 +107,7 @@ class PostgresAnswer:
             self._writes[n].result += (owner,)
         for order_id, sequence, principal, at_ms, _, _, status, _ in self._answer["freed"] or ():
             event = NewEvent(EventType.TAKEN_OVER, status_of(status), TAKEN_OVER_DATA)
-            self._tell(str(order_id), sequence, principal, at_ms, event)
+            self._tell(str(order_id), sequence - 1, principal, at_ms, (event,))
 
 
 def _refusal(

@@ -4,10 +4,13 @@ import asyncio
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from fairlead.errors import Fenced, IdempotencyConflict, InsufficientFunds
+from fairlead.orders.acceptance import begun
 from fairlead.orders.model import (
+    Change,
     EventType,
     NewOrder,
     OrderFilter,
@@ -51,6 +54,13 @@ async def some_changes(store: Any, ids: list[str], chance: random.Random) -> lis
     return made
 
 
+def some_first_change(order: NewOrder, chance: random.Random) -> Change:
+    """What "w" writes of an order that it has begun before it is accepted."""
+    row = msgspec.structs.replace(begun(order, "w").order, sequence=chance.choice([2, 2, 2, 3]))
+    types = chance.choice([(EventType.ROUTED,), (EventType.ROUTED, EventType.SUBMITTED)])
+    return change(row, *types, minimum_out_atoms=chance.choice([None, 7]))
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_is_refused_leaves_its_neighbours_as_they_are(world: World, seed: int) -> None:
     chance = random.Random(seed)
@@ -62,6 +72,7 @@ async def test_what_is_refused_leaves_its_neighbours_as_they_are(world: World, s
         new = [some_order(chance) for _ in range(12)]
         owners = [chance.choice([None, "w"]) for _ in new]
         changes = await some_changes(store, chance.sample(ids, len(ids) // 2), chance)
+        changes += [some_first_change(order, chance) for order in chance.sample(new, 6)]
         results: list[Any] = await asyncio.gather(
             *map(store.accept, new, owners),
             *map(store.apply, changes),
