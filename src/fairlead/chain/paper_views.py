@@ -19,7 +19,7 @@ from fairlead.venues.venue import Account, ChainTime
 MAX_ACCOUNTS_KEPT = 65_536
 """Converted accounts remembered; when full they are made anew."""
 
-MAX_KEYS_KEPT = 512
+MAX_KEYS_KEPT = 1_024
 """Keys remembered in base58, 0.3 KB each: most come again in the next transaction. Each transaction
 has a few that never do, and remembering thousands of those costs more than it spares: the memory
 of what comes next is cold."""
