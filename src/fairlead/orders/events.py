@@ -64,12 +64,13 @@ def number_from_atoms(atoms: int, decimals: int, form: NumberForm) -> Number:
     return msgspec.Raw(plain.encode()) if form is NumberForm.JSON else plain
 
 
+@lru_cache(maxsize=1_024)
 def percent_from_bps(bps: int, form: NumberForm) -> Number:
     """12 bps is 0.12 percent."""
     return number_from_atoms(bps, 2, form)
 
 
-class LegData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class LegData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     program: str
     pool: str
     venue: str
@@ -79,7 +80,7 @@ class LegData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     amount_out: Number | None = None
 
 
-class LeftoverData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class LeftoverData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     """What the first of two hops brought and the second did not take."""
 
     # Mint.
@@ -87,7 +88,7 @@ class LeftoverData(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
     amount: Number
 
 
-class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class QuoteData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     """One pool's quote for the order's size, or why it has none; or that of a route."""
 
     # raydium, meteora, or split.
@@ -120,7 +121,7 @@ class QuoteData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     error: str | None = None
 
 
-class AttemptData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class AttemptData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     """The attempt an event speaks of."""
 
     number: int
@@ -133,7 +134,7 @@ class AttemptData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     kind: str | None = None
 
 
-class EventData(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class EventData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     """Everything an event may know. Fields it does not know are left out."""
 
     quote: QuoteData | None = None

@@ -68,7 +68,7 @@ def quotes_data(
     candidates: tuple[Candidate, ...], terms: OrderTerms, form: NumberForm
 ) -> tuple[QuoteData, ...]:
     """All pools' quotes, best first."""
-    return tuple(quote_data(candidate, terms, form) for candidate in candidates)
+    return tuple([quote_data(candidate, terms, form) for candidate in candidates])
 
 
 def routed(

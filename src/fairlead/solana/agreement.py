@@ -35,8 +35,8 @@ def agreed(verdicts: Sequence[Settled | None], needed: int) -> Settled | None:
     ends = [verdict.state for verdict in said]
     if len({state for state in ends if ends.count(state) >= needed}) != 1:
         return None
-    enough = {verdict for verdict in said if said.count(verdict) >= needed}
-    return enough.pop() if len(enough) == 1 else None
+    enough = [verdict for verdict in said if said.count(verdict) >= needed]
+    return enough[0] if enough and enough.count(enough[0]) == len(enough) else None
 
 
 def agreed_value(values: Sequence[_T | None], needed: int) -> _T | None:

@@ -50,8 +50,9 @@ async def land(bench: Workbench, work: Work, sending: bool) -> None:
     for progress in known:
         if progress.learnt_ms is None:
             progress.learnt_ms = bench.elapsed_ms()
+    expires_at_ms = work.order.terms.expires_at_ms if sending else None
     while work.order.order_id not in bench.changed:
-        if sending and _has_expired(bench, work.order):
+        if expires_at_ms is not None and expires_at_ms <= bench.now_ms():
             # The core says what an expiry in flight means.
             return
         # Paced by time that passes: the wall clock may be set.
@@ -116,11 +117,6 @@ async def _step(
             # Either it is time to ask, or the chain has just said that there may be news.
             flight.last_asked_ms = None
     return False
-
-
-def _has_expired(bench: Workbench, order: Order) -> bool:
-    expires_at = order.terms.expires_at_ms
-    return expires_at is not None and expires_at <= bench.now_ms()
 
 
 async def _send(bench: Workbench, work: Work, attempt: Attempt, now_ms: int) -> bool:

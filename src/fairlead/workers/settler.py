@@ -125,28 +125,23 @@ class Settler:
         waiting = dict(self._waiting)
 
         def is_enough(seen: Sequence[Seen]) -> bool:
-            return len(seen) >= needed and all(
-                _is_clear(said, needed) for said in _by_order(seen).values()
-            )
+            return len(seen) >= needed and all(_is_clear(_of(i, seen), needed) for i in _told(seen))
 
         seen = await ask_each(
             witnesses,
             lambda witness: self._seen_by(witness, tuple(waiting.values()), fork_check),
             is_enough,
         )
-        due: list[tuple[Work, list[Sighting]]] = []
-        for order_id, said in _by_order(seen).items():
-            if [each for each in said if each is not _NOT_YET]:
-                due.append((waiting[order_id].work, said))
-            else:
-                self._missing.pop(order_id, None)
+        told = _told(seen)
+        for order_id in [each for each in self._missing if each not in told and _of(each, seen)]:
+            del self._missing[order_id]
         # At the same time: they are stored together.
-        settle = [self._settle(work, said, needed) for work, said in due]
+        settle = [self._settle(waiting[i].work, _of(i, seen), needed) for i in told]
         results = await asyncio.gather(*settle, return_exceptions=True)
-        for (work, _), result in zip(due, results, strict=True):
+        for order_id, result in zip(told, results, strict=True):
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 # One order's trouble must not keep the others from their end.
-                self._trouble(work, result)
+                self._trouble(waiting[order_id].work, result)
 
     async def _seen_by(self, witness: Chain, waiting: Sequence[Waiting], fork_check: bool) -> Seen:
         """What one witness says of those that may be final, or gone."""
@@ -295,13 +290,14 @@ def _attempt(work: Work) -> Attempt:
     return attempt
 
 
-def _by_order(seen: Sequence[Seen]) -> dict[str, list[Sighting]]:
-    """What the witnesses say of each order, those that do."""
-    said: dict[str, list[Sighting]] = {}
-    for each in seen:
-        for order_id, sighting in each.items():
-            said.setdefault(order_id, []).append(sighting)
-    return said
+def _told(seen: Sequence[Seen]) -> dict[str, None]:
+    """The orders of which any witness says more than that they are not final yet, each once."""
+    return {i: None for each in seen for i, sighting in each.items() if sighting is not _NOT_YET}
+
+
+def _of(order_id: str, seen: Sequence[Seen]) -> list[Sighting]:
+    """What the witnesses say of one order, those that do."""
+    return [each[order_id] for each in seen if order_id in each]
 
 
 def _is_clear(seen: Sequence[Sighting], needed: int) -> bool:

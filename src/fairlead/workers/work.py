@@ -87,6 +87,7 @@ class Workbench:
         self.bidding = settings.bidding
         # The wall clock, for liveness and for the times that events carry.
         self.now_ms = parts.clock.now_ms
+        self._monotonic_s = parts.clock.monotonic
         self.changed: set[str] = set()
         # What is being driven, by order id.
         self.in_hand: dict[str, Work] = {}
@@ -100,7 +101,7 @@ class Workbench:
 
     def elapsed_ms(self) -> int:
         """Time that passes and is never set, for pacing."""
-        return int(self.parts.clock.monotonic() * 1000)
+        return int(self._monotonic_s() * 1000)
 
     async def commit(self, work: Work, change: Change) -> None:
         """Store a change and take over what it did; `Fenced` when the order is no longer ours."""
