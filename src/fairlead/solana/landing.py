@@ -86,15 +86,14 @@ class Progress(msgspec.Struct, gc=False):
     ) -> None:
         """Take over answers. A height is news until the attempt can be proven dead at it; from
         then on only proof is."""
-        last = death_height(attempt, max_blockhash_window)
-        is_news = (
-            status != self.status
-            or self.confirmed_height < confirmed_height <= last
-            or self.finalized_height < finalized_height <= last
-        )
+        is_news = status != self.status
         self.status = status
-        self.confirmed_height = max(self.confirmed_height, confirmed_height)
-        self.finalized_height = max(self.finalized_height, finalized_height)
+        if confirmed_height > self.confirmed_height:
+            is_news |= confirmed_height <= death_height(attempt, max_blockhash_window)
+            self.confirmed_height = confirmed_height
+        if finalized_height > self.finalized_height:
+            is_news |= finalized_height <= death_height(attempt, max_blockhash_window)
+            self.finalized_height = finalized_height
         if is_news:
             self.learnt_ms = now_ms
 
