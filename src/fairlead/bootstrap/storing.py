@@ -54,8 +54,10 @@ def bus_for(settings: Settings, clock: SystemClock, store: Store) -> Bus:
         # Through a transaction pooler nothing can be heard: everybody polls.
         return LocalBus()
     from fairlead.bus.postgres import PostgresBus
+    from fairlead.store.postgres import PostgresStore
 
-    return PostgresBus(session_dsn, NOTIFY_CHANNEL, clock)
+    assert isinstance(store, PostgresStore), "the store of these settings"
+    return PostgresBus(session_dsn, NOTIFY_CHANNEL, clock, store.wrote)
 
 
 def postgres_address(settings: Settings) -> PostgresAddress:

@@ -27,13 +27,17 @@ class PostgresBus:
     """Listens on a connection of its own, which must reach the server itself: a pooler that hands
     out a connection per transaction loses LISTEN.
 
-    A process hears its own flushes twice, as `Committed` and as `Wake`: listeners compare
-    positions.
+    A process hears its own flushes as `Committed`. What the server tells it of them besides is left
+    out where `wrote(server_pid)` knows the session: it may come first, and would then make all
+    listeners read from the store what they are told a moment later.
     """
 
-    def __init__(self, dsn: str, channel: str, clock: Clock) -> None:
+    def __init__(
+        self, dsn: str, channel: str, clock: Clock, wrote: Callable[[int], bool] = lambda _: False
+    ) -> None:
         self._dsn = dsn
         self._channel = channel
+        self._wrote = wrote
         self._local = LocalBus()
         self._postgres: asyncpg.Connection[Any] | None = None
         # A connection runs one operation at a time.
@@ -96,8 +100,10 @@ class PostgresBus:
             await postgres.execute("SELECT 1")
 
     def _on_notification(
-        self, _connection: object, _pid: int, _channel: str, payload: object
+        self, _connection: object, server_pid: int, _channel: str, payload: object
     ) -> None:
+        if self._wrote(server_pid):
+            return
         try:
             notification = _decoder.decode(str(payload))
         except msgspec.DecodeError:

@@ -88,6 +88,12 @@ class PostgresStore(QueuedWrites, PostgresReads, PostgresReclaims):
         """The number of the last migration that the database has seen."""
         return await schema_version(await self._connections.writer())
 
+    def wrote(self, server_pid: int) -> bool:
+        """Whether what this session of the server tells comes of a flush of this store, whose
+        writers hear of it by themselves. Of a flush whose answer is lost they may not: they find it
+        when they look."""
+        return self._connections.is_writer(server_pid)
+
     # --- writing
 
     async def _flush(self, writes: Sequence[Write]) -> Committed:

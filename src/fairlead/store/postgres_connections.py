@@ -118,6 +118,16 @@ class PostgresConnections:
                     raise Unavailable("store", _text(error)) from error
                 await self._clock.sleep(RETRY_S)
 
+    def is_writer(self, server_pid: int) -> bool:
+        """Whether this session of the server is the connection that writes. A pooler has many."""
+        writer = self._writer
+        return (
+            not self._address.pooled
+            and writer is not None
+            and not writer.is_closed()
+            and writer.get_server_pid() == server_pid
+        )
+
     async def write(self, statement: str, *values: Any) -> Any:
         """The one row of a statement that commits itself; `Lost`, `Poisoned` or `Unavailable`."""
         while True:

@@ -94,10 +94,14 @@ class Watcher:
         book = self._book
         if book is None or self._news.is_set():
             return
-        if not isinstance(signal, Committed) or any(
-            event.status is OrderStatus.OPEN or event.order_id in book for event in signal.events
-        ):
+        if not isinstance(signal, Committed):
             self._news.set()
+            return
+        some_rest = len(book) > 0
+        for event in signal.events:
+            if event.status is OrderStatus.OPEN or (some_rest and event.order_id in book):
+                self._news.set()
+                return
 
     async def _forever(self, body: Callable[[], Awaitable[None]]) -> None:
         """Repeat; a part that does not answer is asked again, and no error here ends the worker."""

@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from fairlead.bus.postgres import PostgresBus
 from fairlead.errors import Unavailable
 from fairlead.orders.model import EventType
 from fairlead.ports import Bus, Committed, Signal, Wake
+from fairlead.store.postgres import PostgresStore
+from fairlead.store.url import parse_url
 from tests.contract.bus.world import (
     LOOK,
+    HurriedClock,
     Listener,
     PostgresWorld,
     RedisWorld,
@@ -18,6 +22,7 @@ from tests.contract.bus.world import (
     World,
     flush,
 )
+from tests.contract.store.making import new_order
 from tests.servers import Server
 
 Start = Callable[[Bus], Awaitable[Listener]]
@@ -110,6 +115,41 @@ async def test_a_flush_wakes_the_other_process(shared_world: World, connected: S
     answer = accepted()
     await shared_world.commit(there, answer)
     await listener_here.hears(wake_of(answer))
+
+
+async def test_a_process_hears_its_own_flushes_once(postgres_url: str, connected: Start):
+    channel, clock = "its own", HurriedClock()
+    buses: list[PostgresBus] = []
+    stores = [
+        PostgresStore(parse_url(postgres_url), clock, publish, notify_channel=channel)
+        for publish in (lambda one: buses[0].publish(one), lambda one: buses[1].publish(one))
+    ]
+    buses += [PostgresBus(postgres_url, channel, clock, store.wrote) for store in stores]
+    here, there = stores
+    for store in stores:
+        await store.open(migrate=True)
+    listener_here, listener_there = await connected(buses[0]), await connected(buses[1])
+
+    def is_wake(signal: Signal) -> bool:
+        return isinstance(signal, Wake)
+
+    def is_commit(signal: Signal) -> bool:
+        return isinstance(signal, Committed)
+
+    for _ in range(2):
+        await here.accept(new_order())
+        told = await listener_here.hears_one(is_commit)
+        assert isinstance(told, Committed)
+        assert wake_of(told) == await listener_there.hears_one(is_wake)
+        # Notifications come in the order of the commits: one of the first flush would come first.
+        await there.accept(new_order())
+        told = await listener_there.hears_one(is_commit)
+        assert isinstance(told, Committed)
+        assert wake_of(told) == await listener_here.hears_one(is_wake)
+        # A new connection is known as well.
+        (await here._connections.writer()).terminate()
+    for store in stores:
+        await store.close()
 
 
 async def test_ping_answers_while_the_server_does(shared_world: World, connected: Start):
