@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from fairlead.errors import Overloaded, Unavailable, WriteOutcomeUnknown
 from fairlead.ports import Committed
 
@@ -40,17 +42,14 @@ class Lost(Exception):
     """The connection broke while the flush was under way: it may have been committed."""
 
 
-class Write:
+class Write(msgspec.Struct, eq=False):
     """One queued write: its value, then its result, an exception if it was refused."""
 
-    __slots__ = ("future", "result", "uncertain", "value")
-
-    def __init__(self, value: Any, future: "asyncio.Future[Any]") -> None:
-        self.value = value
-        self.future = future
-        self.result: Any = None
-        # How many flushes with this write were lost: it may have happened.
-        self.uncertain = 0
+    value: Any
+    future: "asyncio.Future[Any]"
+    result: Any = None
+    # How many flushes with this write were lost: it may have happened.
+    uncertain: int = 0
 
 
 Flush = Callable[[Sequence[Write]], Awaitable[Committed]]
