@@ -16,9 +16,6 @@ MAX_MESSAGE_BYTES = 64 * 1024
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
 """Connections that wait to be accepted."""
-YOUNG_OBJECTS = 10_000
-"""So many more made than let go of before the collector looks at them. An order leaves no cycles:
-each look at the default's 700 found nothing, and passed over what would soon have been gone."""
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -104,12 +101,11 @@ async def serve_http(
 
 def _settle_memory() -> None:
     """Let the collector pass over what the start has made, which stays to the end: each look at all
-    of it (libraries, tables, pools) would stop the process for 30 ms. And let it look less often.
+    of it (libraries, tables, pools) would stop the process for 30 ms.
     """
     if gc.get_freeze_count() == 0:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _listen(host: str, port: int) -> socket.socket:
