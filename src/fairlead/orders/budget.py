@@ -74,9 +74,8 @@ def may_sign(order: Order, attempts: Sequence[Attempt], sending: bool, bidding: 
     if not sending:
         return May(cancel=_may_cancel(order, attempts, bidding))
     swaps = [a for a in attempts if a.round == order.round and a.kind is AttemptKind.SWAP]
-    if not swaps or len(swaps) >= bidding.max_attempts_per_round:
-        return May()
-    if AttemptState.ERRORED in [a.state for a in swaps]:
+    failed = [a for a in swaps if a.state is AttemptState.ERRORED]
+    if not swaps or failed or len(swaps) >= bidding.max_attempts_per_round:
         # After a failure the round only waits for its other attempts: its retry is a new round.
         return May()
     newest = swaps[-1]
