@@ -121,6 +121,8 @@ class Engine(msgspec.Struct, frozen=True):
     settings: dict[str, str]
     # Cost of one fdatasync in the folder of its database.
     fsync_ms: dict[str, float]
+    # Of its PostgreSQL.
+    database_url: str | None = None
 
     def figures(self) -> dict[str, object]:
         return {
@@ -171,7 +173,7 @@ def engine(
                 for name in names
             ]
         wait_until_ready(process, port, with_workers=command == "serve" or "worker" in also)
-        yield Engine(process, port, store, told, fsync_ms)
+        yield Engine(process, port, store, told, fsync_ms, where.get("DATABASE_URL"))
 
 
 def run_in(url: str) -> None:

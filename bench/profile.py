@@ -1,7 +1,8 @@
-"""Where an order's time goes: µs of CPU per order of each stage, by calling the real functions.
+"""Where an order's time goes: µs of CPU per order of each stage, by calling the real functions,
+and of the loops that call them.
 
-Only HTTP itself (see bench.accept) and asyncio's turns are left out. No profiler slows the stages
-down: each runs over a batch of orders at once, between two readings of the thread's CPU clock.
+Only sockets and asyncio's turns are left out. No profiler slows the stages down: each runs over a
+batch of orders at once, between two readings of the thread's CPU clock.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 from bench.engine import REPOSITORY, machine, print_figures
 from bench.load import market_orders
 from bench.stages import Pipeline, Stages
+from bench.wholes import accept_us, drive_and_settle_us
 from tests import servers
 
 # Stages are measured over so many orders at a time, which share a slot; the median batch counts.
@@ -57,9 +59,11 @@ def main() -> None:
     pipeline = Pipeline(stages)
     requests = market_orders(1, asked.orders, wallets=WALLETS)
     bodies = [request.partition(b"\r\n\r\n")[2] for request in requests]
-    for start in range(0, len(bodies) - BATCH + 1, BATCH):
-        pipeline.run(bodies[start : start + BATCH])
+    batches = [bodies[i : i + BATCH] for i in range(0, len(bodies) - BATCH + 1, BATCH)]
+    for batch in batches:
+        pipeline.run(batch)
     figures = stages.figures()
+    driven, settled = drive_and_settle_us(batches)
     # A send verifies, too.
     figures["ledger execution"] = round(figures["send"] - figures["verify"], 2)
     print_figures(
@@ -70,6 +74,11 @@ def main() -> None:
             "us_per_order_together": round(
                 sum(us for stage, us in figures.items() if stage not in NOT_ADDED), 1
             ),
+            "us_per_order_whole": {
+                "accept, from the bytes of the POST to its answer": round(accept_us(), 1),
+                "drive, from claim to confirmed": round(driven, 1),
+                "settle, from confirmed to finalized": round(settled, 1),
+            },
             "stores": None if asked.no_stores else stores(STORE_ORDERS),
             "machine": machine(),
         }

@@ -12,6 +12,7 @@ from time import perf_counter
 
 import uvloop
 
+from bench.commits import commit_ms
 from bench.engine import STORES, Engine, counts, engine, print_figures, settings_in
 from bench.live import open_socket, order_id
 from bench.load import Paced, market_orders, quantiles_ms
@@ -103,12 +104,14 @@ def main() -> None:
     settings = settings_in(asked.set)
     with started(asked.store, asked.split, settings) as running:
         measured = uvloop.run(measure(running.port, asked.per_second, asked.seconds))
+        url = running.database_url
         print_figures(
             {
                 "what": "steady load, end to end",
                 "processes": "api + worker" if asked.split else "one",
                 "per_second": asked.per_second,
                 **measured,
+                "commit_of_one_row_ms": url and uvloop.run(commit_ms(url, asked.per_second)),
                 "counts": counts(running.port),
                 **running.figures(),
             }
