@@ -1,11 +1,11 @@
 """What wallets hold at `finalized`, read at most once a slot whatever is asked."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from solders.pubkey import Pubkey
 
+from fairlead.chain.shared_reads import LedReads
 from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, Faucet
 from fairlead.solana.accounts import LAMPORTS_ASSET, associated_token_address
@@ -38,9 +38,7 @@ class ChainBalances:
         self._monotonic = clock.monotonic
         self._faucet = faucet
         self._holdings: dict[str, _Holding] = {}
-        # Who reads a wallet now tells the others what came of it: what it holds, why there is no
-        # answer, or nothing when the reader gave up.
-        self._reading: dict[str, asyncio.Future[_Holding | Unavailable | None]] = {}
+        self._reads: LedReads[str, _Holding] = LedReads()
         # Token program by mint; mints never change it.
         self._programs: dict[str, Pubkey] = {}
 
@@ -53,29 +51,11 @@ class ChainBalances:
             and _has_all(holding, assets)
         ):
             return holding.atoms
-        while (reading := self._reading.get(wallet)) is not None:
-            found = await asyncio.shield(reading)
-            if isinstance(found, Unavailable):
-                raise found
+        while True:
+            read = await self._reads.get(wallet, lambda: self._read_now(wallet, assets))
             # It may have been begun for somebody who asked for less, and so may the next.
-            if found is not None and _has_all(found, assets):
-                return found.atoms
-        return (await self._read(wallet, assets)).atoms
-
-    async def _read(self, wallet: str, assets: Sequence[str]) -> _Holding:
-        """Read for all who come meanwhile. It is no task of its own: on the paper chain in this
-        process a read is over at once."""
-        reading = self._reading[wallet] = asyncio.get_running_loop().create_future()
-        found: _Holding | Unavailable | None = None
-        try:
-            found = await self._read_now(wallet, assets)
-            return found
-        except Unavailable as error:
-            found = error
-            raise
-        finally:
-            del self._reading[wallet]
-            reading.set_result(found)
+            if _has_all(read, assets):
+                return read.atoms
 
     async def _read_now(self, wallet: str, wanted: Sequence[str]) -> _Holding:
         last = self._holdings.get(wallet)

@@ -4,7 +4,6 @@ What there is of a pair is found by a source and looked for again now and then; 
 read for every snapshot, all of one slot, and shared by those who ask at the same time.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import chain as joined
 from itertools import zip_longest
@@ -17,6 +16,7 @@ from fairlead.chain.pool_cache import PoolCache, PoolGroup
 from fairlead.chain.pool_finder import weighed
 from fairlead.chain.pool_list import FoundPools, PoolList, PoolSource
 from fairlead.chain.pool_list import paper_pool_list as paper_pool_list
+from fairlead.chain.shared_reads import LedReads
 from fairlead.chain.slot_reads import MAX_ACCOUNTS, read_at_one_slot
 from fairlead.errors import Unavailable
 from fairlead.ports import Chain, Clock, ListedPool, PoolListing, PoolSnapshot
@@ -64,6 +64,7 @@ class ChainPools:
         # By the two mints as they were asked for; both orders lead to the same group.
         self._direct: dict[Pair, _Group] = {}
         self._around: dict[Pair, _Group] = {}
+        self._reads: LedReads[_Group, PoolSnapshot] = LedReads()
 
     async def stop(self) -> None:
         """Look for nothing any more."""
@@ -197,31 +198,10 @@ class ChainPools:
     # -- reads -----------------------------------------------------------------------------------
 
     async def _shared(self, group: "_Group", now: float) -> PoolSnapshot:
-        """The group as read now, by this caller or by one whose read is on its way. It is no task
-        of its own: on the paper chain in this process a read is over at once."""
-        while group.is_being_read:
-            # The same accounts, an instant ago. What is on its way is older than the question by a
-            # round trip at most, and the simulation comes after it.
-            if group.told is None:
-                group.told = asyncio.get_running_loop().create_future()
-            found = await asyncio.shield(group.told)
-            if isinstance(found, PoolSnapshot):
-                return found
-            if found is not None:
-                raise found
-        group.is_being_read = True
-        read: PoolSnapshot | Unavailable | None = None
-        try:
-            read = await self._snapshot(group, now)
-            return read
-        except Unavailable as error:
-            read = error
-            raise
-        finally:
-            group.is_being_read = False
-            if group.told is not None:
-                group.told.set_result(read)
-                group.told = None
+        """The group as read now, by this caller or by one whose read is on its way: the same
+        accounts, an instant ago. It is older than the question by a round trip at most, and the
+        simulation comes after it."""
+        return await self._reads.get(group, lambda: self._snapshot(group, now))
 
     async def _snapshot(self, group: "_Group", now: float) -> PoolSnapshot:
         """`now`, seconds of the monotonic clock, is from before the read: it cannot be older."""
@@ -242,10 +222,6 @@ class ChainPools:
 class _Group:
     """Pools that are read together, the pairs they are of, and how that stands."""
 
-    is_being_read = False
-    # Where the reader tells those who wait, if anybody does, what came of it: the pools, why there
-    # is no answer, or nothing when the reader gave up.
-    told: "asyncio.Future[PoolSnapshot | Unavailable | None] | None" = None
     # Of the last read; 0 before it. Seconds of the monotonic clock.
     slot = 0
     read_at = 0.0

@@ -1,4 +1,5 @@
-"""One read for all who ask while it runs, and a new one for who comes after."""
+"""One read for all who ask while it runs, and a new one for who comes after: by a task of its own,
+or led by the first who asks."""
 
 import asyncio
 import signal
@@ -6,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from fairlead.chain.shared_reads import SharedReads
+from fairlead.chain.shared_reads import LedReads, SharedReads
+from fairlead.errors import Unavailable
+
+Reads = type[SharedReads[str, int]] | type[LedReads[str, int]]
+EITHER = pytest.mark.parametrize("kind", [SharedReads, LedReads])
 
 
 class Source:
@@ -41,8 +46,9 @@ def stops_a_spin() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-async def test_all_who_ask_while_it_runs_have_the_same_answer():
-    reads, source = SharedReads[str, int](), Source()
+@EITHER
+async def test_all_who_ask_while_it_runs_have_the_same_answer(kind: Reads):
+    reads, source = kind(), Source()
     asking = [asyncio.create_task(reads.get("a", source.read)) for _ in range(5)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -60,10 +66,11 @@ async def test_one_who_gives_up_does_not_stop_it_for_the_others():
     assert 1 == await second
 
 
-async def test_who_asks_in_the_turn_in_which_it_ends_is_given_a_new_one(stops_a_spin):
+@EITHER
+async def test_who_asks_in_the_turn_in_which_it_ends_is_given_a_new_one(kind: Reads, stops_a_spin):
     """The read is over, and the loop has not told so yet: who wants more than it brought, and asks
     until it is there, must not be given the old answer for ever."""
-    reads, source = SharedReads[str, int](), Source()
+    reads, source = kind(), Source()
 
     async def wants_the_second() -> int:
         while (answer := await reads.get("a", source.read)) < 2:
@@ -109,3 +116,43 @@ async def test_closing_stops_what_runs():
     await reads.close()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_one_who_gives_up_leaves_what_he_led_to_those_who_wait():
+    reads, source = LedReads[str, int](), Source()
+    first, second, third = [asyncio.create_task(reads.get("a", source.read)) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert 2 == source.begun
+    source.let()
+    assert [2, 2] == list(await asyncio.gather(second, third))
+
+
+async def test_who_waits_is_told_why_there_is_no_answer_and_reads_anew_after_a_bug():
+    reads, source = LedReads[str, int](), Source()
+
+    async def is_away() -> int:
+        await source.read()
+        raise Unavailable("chain", "away")
+
+    async def is_wrong() -> int:
+        await source.read()
+        raise ValueError("a bug")
+
+    asking = [asyncio.create_task(reads.get("a", is_away)) for _ in range(2)]
+    await asyncio.sleep(0)
+    source.let()
+    assert ["away"] * 2 == [
+        str(e)[-4:] for e in await asyncio.gather(*asking, return_exceptions=True)
+    ]
+    wrong = asyncio.create_task(reads.get("a", is_wrong))
+    right = asyncio.create_task(reads.get("a", source.read))
+    await asyncio.sleep(0)
+    source.let()
+    with pytest.raises(ValueError, match="a bug"):
+        await wrong
+    await asyncio.sleep(0)
+    source.let()
+    assert 3 == await right
