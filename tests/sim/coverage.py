@@ -1,6 +1,6 @@
 """Which lines and branches of the engine the simulator alone reaches, and why not the others.
 
-    python -m tests.sim.coverage [--seeds 1..22] [--orders 120] [--faults all,restore=4,backup=10]
+    python -m tests.sim.coverage [--seeds 1..60] [--orders 120] [--faults all,restore=4,backup=10]
 
 Prints, for each file looked at, the share of its lines and of its branches (both ways out of every
 `if`, `while` and `for`) that were lived through; then each line never reached and each branch gone
@@ -25,7 +25,7 @@ LOOKED_AT = ("orders", "solana/landing.py", "store", "workers")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="1..22")
+    parser.add_argument("--seeds", default="1..60")
     parser.add_argument("--orders", type=int, default=120)
     parser.add_argument("--faults", default="all,restore=4,backup=10")
     asked = parser.parse_args()

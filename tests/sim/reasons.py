@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "fairlead"
 BLOCK = " … "
 """Between what a statement says and what its block does, where that tells it from others."""
+WITHIN = " → "
+"""Between a statement and one in its block that says the same as others of the function."""
 
 LIST = Path(__file__).with_name("never_reached.toml")
 
@@ -110,13 +112,16 @@ def _find(source: Source, kind: Kind | None, entry: str) -> tuple[range, range] 
     if kind is None:
         lines = functions[0].lines
         return (lines, lines) if len(functions) == 1 else "more than one function"
+    outer, _, snippet = snippet.rpartition(WITHIN)
     head, _, inner = snippet.partition(BLOCK)
+    own = [each for each in source.statements if each.function == name]
+    blocks = [each.lines for each in own if outer in each.text]
     found = [
         each
-        for each in source.statements
-        if each.function == name
-        and head in each.text
+        for each in own
+        if head in each.text
         and inner in one_line(source.rows, each.lines)
+        and (not outer or any(each.lines.start in block for block in blocks))
     ]
     if not found or not snippet:
         return "no such statement"

@@ -139,6 +139,8 @@ def reasons_of(tests: list[str] | None = None, **tables: dict[str, list[str]]) -
         (reasons_of(never={"till.py": ["any_large: return"]}), ["2 statements"]),
         (reasons_of(never={"till.py": ["later"]}), ["no such statement"]),
         (reasons_of(never={"till.py": ["any_large: if any … return True"]}), []),
+        (reasons_of(never={"till.py": ["any_large: if any → return"]}), []),
+        (reasons_of(never={"till.py": ["any_large: raise → return"]}), ["no such statement"]),
         (
             reasons_of(never={"till.py": ["any_large: if any … return False"]}),
             ["no such statement"],

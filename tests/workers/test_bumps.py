@@ -347,3 +347,32 @@ async def test_round_that_would_sign_the_same_bytes_again_waits_for_another_bloc
     assert OrderStatus.CONFIRMED is order.status
     assert len({attempt.signature for attempt in await world.attempts(order_id)}) > 1
     assert 0 == process.worker.bench.bugs
+
+
+@in_world(profile=SLOW)
+async def test_what_failed_ends_the_round_once_the_lost_attempt_beside_it_is_proven_dead(
+    world: World,
+):
+    process = world.process(settings(500, attempts=2))
+    first: list[str] = []
+
+    def send_as(sent: Sent) -> str:
+        first.append(sent.signature)
+        return "pass" if sent.signature == first[0] else "lost"
+
+    process.chain.send_as = send_as
+    order_id = await world.submit()
+    while 2 > len(await world.attempts(order_id)):
+        await world.clock.sleep(0.1)
+    # Before what was sent first has landed: it meets a price below its minimum.
+    move(world, 0.9)
+    await world.reaches(order_id, E.ROUND_FAILED)
+    # By the words of what failed, though what died was proven last.
+    assert "stale_price" == (await world.data(order_id, E.ROUND_FAILED))["failureCode"]
+    failed, lost = await world.attempts(order_id)
+    assert [AttemptState.ERRORED, AttemptState.DEAD] == states((failed, lost))
+    assert world.info("finalized").block_height > lost.last_valid_block_height
+    process.chain.send_as = lambda sent: "pass"
+    move(world, 1.0)
+    (order,) = await world.ends(order_id)
+    assert (OrderStatus.CONFIRMED, 2) == (order.status, order.round)

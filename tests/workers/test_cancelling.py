@@ -280,6 +280,8 @@ async def test_round_that_could_not_begin_before_the_expiry_is_not_awaited(world
     (order,) = await world.ends(order_id)
     assert OrderStatus.EXPIRED is order.status
     assert 1 == len(await world.attempts(order_id))
+    told = await world.data(order_id, E.EXPIRED)
+    assert "expired before the next round" == told["reason"]
 
 
 @pytest.mark.parametrize("after_ms", range(0, 5_000, 150))
