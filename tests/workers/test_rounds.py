@@ -1,6 +1,9 @@
 """Rounds: what ends one, when the next begins, and when none does."""
 
+from typing import Any
+
 import msgspec
+from solders.pubkey import Pubkey
 
 from fairlead.ledger.faults import NO_FAULTS
 from fairlead.orders.model import AttemptState, OrderStatus, StoredEvent
@@ -124,6 +127,30 @@ async def test_latch_taken_by_a_stranger_before_the_attempt_opens_a_new_one(worl
     # The simulation met it: nothing was signed under the taken one.
     (attempt,) = await world.attempts(order_id)
     assert 1 == attempt.latch_generation
+
+
+@in_world()
+async def test_while_nobody_shows_who_took_the_latch_nothing_is_signed_and_no_new_one_opened(
+    world: World,
+):
+    order_id = await world.submit()
+    order = await world.order(order_id)
+    latch = latch_of(order.secret, order.terms.wallet, 0)
+    await pay(world, latch)
+    inner = world.paper.signatures_for_address
+
+    async def forgetful(address: Pubkey, **asked: Any):
+        return () if address == latch else await inner(address, **asked)
+
+    world.paper.signatures_for_address = forgetful  # type: ignore[method-assign]
+    world.process()
+    await world.clock.sleep(10)
+    # It may have been a swap of the order's own, of which the store does not know.
+    order = await world.order(order_id)
+    assert (0, 1, ()) == (order.latch_generation, order.round, await world.attempts(order_id))
+    world.paper.signatures_for_address = inner  # type: ignore[method-assign]
+    (order,) = await world.ends(order_id)
+    assert (OrderStatus.CONFIRMED, 1) == (order.status, order.latch_generation)
 
 
 @in_world()
