@@ -190,15 +190,13 @@ class PaperChain:
             latest.block_height,
             latest.last_valid_block_height,
         )
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return answer
 
     async def epoch_info(self, commitment: str = "finalized") -> EpochInfo:
         info = self.bank.epoch_info(_LEVELS[commitment])
         answer = EpochInfo(info.slot, info.block_height, info.epoch)
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return answer
 
     async def time(self) -> ChainTime:
@@ -211,14 +209,12 @@ class PaperChain:
         read = self._views.read(tuple(addresses), _LEVELS[commitment])
         if read.slot < min_context_slot:
             raise Unavailable("chain", f"at slot {read.slot}, asked for {min_context_slot}")
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return read
 
     async def search(self, search: Search, commitment: str = "confirmed") -> tuple[Pubkey, ...]:
         found = self._views.search(search, _LEVELS[commitment])
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return found
 
     async def signature_statuses(
@@ -235,7 +231,7 @@ class PaperChain:
                 is_final |= found.level == "finalized"
                 answer.append(SignatureStatus(found.slot, _error(found.err), found.level))
         if is_final:
-            await self._durable()
+            await self._durable("finalized")
         return tuple(answer)
 
     async def transaction(self, signature: str, commitment: str) -> LandedTransaction | None:
@@ -244,8 +240,7 @@ class PaperChain:
         if record is None:
             return None
         answer = landed_transaction(record, signature, self.bank.block_time(record.slot))
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return answer
 
     async def signatures_for_address(
@@ -268,8 +263,7 @@ class PaperChain:
             AddressSignature(str(Signature.from_bytes(r.signature)), r.slot, _error(r.err))
             for r in found
         )
-        if commitment == "finalized":
-            await self._durable()
+        await self._durable(commitment)
         return answer
 
     async def first_available_block(self) -> int:
@@ -285,11 +279,11 @@ class PaperChain:
     async def ping(self) -> None:
         if self._failure is not None:
             raise Unavailable("chain", self._failure)
-        await self._durable()
+        await self._durable("finalized")
 
-    async def _durable(self) -> None:
+    async def _durable(self, commitment: str) -> None:
         """What was read at `finalized` may be told once it is on disk."""
-        if self._writer is not None:
+        if self._writer is not None and commitment == "finalized":
             await self._writer.synced()
 
     # -- transactions ----------------------------------------------------------------------------
@@ -317,7 +311,7 @@ class PaperChain:
             fund(self.bank, bytes(address))
             if self._writer is not None:
                 self._writer.add(self.bank.take_journal())
-        await self._durable()
+        await self._durable("finalized")
 
 
 _LEVELS: dict[str, Commitment] = {

@@ -17,7 +17,7 @@ from fairlead.solana.accounts import TOKEN_ACCOUNT_SIZE
 from fairlead.solana.fees import raised_price
 from fairlead.solana.landing import Purpose
 from fairlead.venues.venue import ErrorClass
-from fairlead.workers.work import ExecutorSettings, Workbench
+from fairlead.workers.work import Workbench
 
 MAX_EDGES = 4_096
 """Pairs, each way, of which it is remembered whether two hops pay; when full it starts anew."""
@@ -67,10 +67,7 @@ async def choose(
     if is_around:
         snapshot = await pools.around(*mints)
     addresses = [pool.address for pool in snapshot.pools or snapshot.others]
-    paid_lately = await bench.parts.chain.prioritization_fee(
-        addresses, bench.settings.priority_fee_percentile
-    )
-    price = _wanted_price(bench.settings, paid_lately, last, purpose)
+    price = await _wanted_price(bench, addresses, last, purpose)
     question = Question(request, snapshot, NetworkCosts(price))
     if not is_around:
         result = question.answer()
@@ -127,10 +124,7 @@ async def _choose_exact_out(
     """The pool that brings the order's output for the least input, within its ceiling."""
     request = exact_out.request_of(order.terms)
     snapshot = await bench.parts.pools.snapshot(request.token_in, request.token_out)
-    paid_lately = await bench.parts.chain.prioritization_fee(
-        [pool.address for pool in snapshot.pools], bench.settings.priority_fee_percentile
-    )
-    price = _wanted_price(bench.settings, paid_lately, last, purpose)
+    price = await _wanted_price(bench, [pool.address for pool in snapshot.pools], last, purpose)
     question = Question(request, snapshot, NetworkCosts(price))
     result = question.answer()
     if isinstance(result, NoRoute):
@@ -175,13 +169,14 @@ async def _middle_rents(
     return tuple([(mint, rent) for mint, at in wanted.items() if at not in read.accounts])
 
 
-def _wanted_price(
-    settings: ExecutorSettings, paid_lately: int, last: Attempt | None, purpose: Purpose
+async def _wanted_price(
+    bench: Workbench, pools: list[Pubkey], last: Attempt | None, purpose: Purpose
 ) -> int:
     """The price per compute unit: what others lately paid, within a round never less than the last
     attempt offered, more to outbid it, and within our cap."""
+    settings = bench.settings
     cap = settings.max_compute_unit_price_micro_lamports
-    price = paid_lately
+    price = await bench.parts.chain.prioritization_fee(pools, settings.priority_fee_percentile)
     if last is not None:
         offered = last.compute_unit_price_micro_lamports
         if purpose is Purpose.RAISE:
