@@ -26,7 +26,7 @@ _MIDDLE_DECIMALS = {token.mint: token.decimals for token in MIDDLES}
 
 def minimum_out_atoms(quoted_atoms: int, slippage_bps: int) -> int:
     """The least that may reach the user's account for this quote: rounded down, never below 1."""
-    return mul_div_floor(quoted_atoms, BPS - slippage_bps, BPS) or 1
+    return max(mul_div_floor(quoted_atoms, BPS - slippage_bps, BPS), 1)
 
 
 def least_of(quoted_atoms: int, terms: OrderTerms) -> int:

@@ -60,12 +60,10 @@ class BaseFee(Record, frozen=True, gc=False):
 
     def rate_limiter_applies(self, a_to_b: bool, point: int, activation_point: int) -> bool:
         """Only when B is bought with, and only for a while after the activation."""
-        # Few pools have one, and every swap asks: the mode first.
         return (
-            self.mode == RATE_LIMITER
+            self.is_rate_limiter
             and not a_to_b
             and activation_point <= point <= activation_point + self.frequency_or_step_or_duration
-            and self.is_rate_limiter
         )
 
 
